@@ -1,0 +1,1 @@
+"""Helpdesks: where agents work. One adapter each, an entry point of the group `connector.helpdesks`."""

@@ -1,0 +1,100 @@
+"""The contract every helpdesk keeps. `connector.testing.contracts.HelpdeskContract` checks it.
+
+Writing is the Outlet's prepare, send, find: a TicketDraft opens a ticket, a CommentDraft adds a comment (public as
+its author, or our private note) and changes settings with it. `send` of a comment raises Closed when the ticket can
+no longer be updated (the engine then opens a follow-up) and Gone when it was deleted (the engine opens a new one).
+
+Reading replies has one truth, the ticket's own comments, and two ways to learn where to look: a hook, and the list
+of changed tickets as safety net.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from connector.adapter import AccountOptions, Hook, Outlet
+from connector.errors import Unsupported
+from connector.http import Http
+from connector.model import (
+    CommentDraft,
+    CommentId,
+    Cursor,
+    Page,
+    Receipt,
+    Reply,
+    TicketDraft,
+    TicketId,
+    Vocabulary,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HelpdeskCapabilities:
+    """What a helpdesk can do. `closed_ticket`: what has to happen to write on a closed one."""
+
+    push: bool = False
+    idempotent_create: bool = False
+    find: bool = True
+    attachments: bool = False
+    custom_fields: bool = False
+    closed_ticket: Literal["reopen", "follow_up"] = "reopen"
+
+
+class HelpdeskOptions(AccountOptions):
+    """The keys every helpdesk takes."""
+
+    poll: float = Field(default=60.0, ge=0.05, description="seconds between two looks for changed tickets")
+    reply_field: str = Field(
+        default="", description="ticket field (title or id) that shows the state of a reply; else a tag"
+    )
+    reopen: bool = Field(default=True, description="reopen a ticket whose reply failed or is held")
+
+
+class Helpdesk(Outlet[TicketDraft | CommentDraft]):
+    """One Zendesk or Freshdesk account."""
+
+    Options: ClassVar[type[HelpdeskOptions]] = HelpdeskOptions
+    capabilities: ClassVar[HelpdeskCapabilities]
+
+    def __init__(self, name: str, options: HelpdeskOptions, http: Http) -> None:
+        super().__init__(name, http)
+        self.options = options
+
+    def ticket_url(self, ticket: TicketId) -> str:
+        """Where an agent reads the ticket in a browser."""
+        return ""
+
+    def vocabulary(self) -> Vocabulary:
+        """Fields, groups, brands and forms as they are now. Called by `check --live`."""
+        raise Unsupported(f"{self.type} cannot list its fields", service=self.name)
+
+    def read_hook(self, hook: Hook) -> Sequence[TicketId]:
+        """The tickets a hook says have changed; BadHook when it is not authentic."""
+        raise Unsupported(f"{self.type} takes no incoming calls", service=self.name)
+
+    def changed_tickets(self, cursor: Cursor | None, limit: int) -> Page[TicketId]:
+        """Tickets that changed, oldest first. None: from now on. The safety net under the hooks."""
+        raise Unsupported(f"{self.type} cannot list changes", service=self.name)
+
+    def read_replies(self, ticket: TicketId) -> Sequence[Reply]:
+        """Every comment of a ticket that could be a reply, oldest first: the truth. Gone when it was deleted."""
+        raise Unsupported(f"{self.type} cannot list comments", service=self.name)
+
+    def read_reply(self, ticket: TicketId, comment: CommentId) -> Reply | None:
+        """One comment as it is now, read just before it leaves. None: it was taken away."""
+        for reply in self.read_replies(ticket):
+            if reply.id == comment:
+                return reply
+        return None
+
+    def find_tickets(self, external_id: str) -> tuple[Receipt, ...]:
+        """Tickets that carry our external id, oldest first, deleted ones not among them. Called by `verify`."""
+        raise Unsupported(f"{self.type} cannot look up tickets", service=self.name)
+
+    def survivor(self, ticket: TicketId) -> TicketId | None:
+        """The ticket this one was merged into, if it was."""
+        return None

@@ -1,0 +1,432 @@
+"""The one door to the network.
+
+Every call to the outside goes through `Http.call`, which keeps four promises: a time-out on everything; each failure
+comes out as an error that says what to do next (and a write whose answer was lost is Uncertain, never retried here);
+reads are repeated within seconds, writes never; nothing secret stands in an error. `Budget` keeps what the other side
+told us about its limits, shared by every thread of an account. `Http.download` fetches what strangers posted and
+therefore reaches only public addresses, checked on the connected socket itself, through redirects too.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json as jsonlib
+import socket
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+import tenacity
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from connector import __version__
+from connector.errors import (
+    AuthFailed,
+    BadAnswer,
+    ConnectorError,
+    Gone,
+    RateLimited,
+    Rejected,
+    Scope,
+    Temporary,
+    Uncertain,
+    Unsupported,
+)
+from connector.log import masked
+
+USER_AGENT = f"connector/{__version__}"
+_MAX_ANSWER = 32 * 1024 * 1024
+_DEFAULT_WAIT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: header names are found in any case, the body is read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str = ""
+
+    def json(self) -> Any:
+        """The body as JSON; BadAnswer when it is not."""
+        try:
+            return jsonlib.loads(self.body)
+        except (ValueError, RecursionError):
+            raise BadAnswer("the answer is not JSON", status=self.status) from None
+
+    @property
+    def text(self) -> str:
+        """The body as text, whatever it is."""
+        return self.body.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A fetched file."""
+
+    content: bytes
+    type: str
+
+
+class Budget:
+    """What must not be called before when: for the whole account (name ""), an endpoint, or one ticket.
+
+    Thread-safe. Learnt from answers (`pause`), asked before each call (`take`), so that a known limit costs no call.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until: dict[str, tuple[float, Scope]] = {}
+        self._lock = threading.Lock()
+
+    def pause(self, name: str, seconds: float, scope: Scope = "endpoint") -> None:
+        """Nothing under that name for so many seconds."""
+        until = self._clock() + seconds
+        with self._lock:
+            if len(self._until) > 5_000:
+                now = self._clock()
+                self._until = {k: v for k, v in self._until.items() if v[0] > now}
+            known = self._until.get(name)
+            if known is None or known[0] < until:
+                self._until[name] = (until, scope)
+
+    def take(self, names: Collection[str], service: str, operation: str) -> None:
+        """RateLimited when one of the names, or the account, is paused."""
+        if not self._until:
+            return
+        now = self._clock()
+        for name in ("", *names):
+            until, scope = self._until.get(name, (0.0, "account"))
+            if until > now:
+                raise RateLimited(wait=until - now, scope=scope, service=service, operation=operation)
+
+
+class Http:
+    """The door for one account. Thread-safe: each thread has its own session, the budget is shared.
+
+    `explain` turns a refusal's body into one sentence for a person (an adapter knows its vendor's shape).
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        timeout: tuple[float, float] = (5.0, 30.0),
+        allow_private: bool = False,
+        explain: Callable[[Answer], str] | None = None,
+    ) -> None:
+        self.service = service
+        self.timeout = timeout
+        self.allow_private = allow_private
+        self.explain = explain or (lambda answer: f"HTTP {answer.status}")
+        self.budget = Budget()
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._lock = threading.Lock()
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        operation: str,
+        params: Mapping[str, Any] | list[tuple[str, Any]] | None = None,
+        json: Any = None,
+        body: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        read: bool | None = None,
+        expect: Collection[int] = (),
+        limits: Collection[str] = (),
+        learn: Callable[[Answer], None] | None = None,
+    ) -> Answer:
+        """Call and give the answer if it is 2xx or its status is in `expect`; else raise what is to be done.
+
+        `read` says that repeating it is harmless and without effect (default: GET and HEAD); only then is it
+        repeated here. `limits` are the budget names it falls under; `learn` sees every answer, refused or not.
+        """
+        harmless = method in ("GET", "HEAD") if read is None else read
+        sent = {"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})}
+        data = body
+        if json is not None:
+            data = jsonlib.dumps(json, ensure_ascii=False, separators=(",", ":"))
+            sent["Content-Type"] = "application/json"
+        if isinstance(data, str):
+            data = data.encode()
+
+        def once() -> Answer:
+            self.budget.take(limits, self.service, operation)
+            answer = self._exchange(method, url, params, data, sent, auth, operation, harmless)
+            if learn is not None:
+                learn(answer)
+            if 200 <= answer.status < 300 or answer.status in expect:
+                return answer
+            raise self._refusal(answer, operation, harmless)
+
+        if not harmless:
+            return once()
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(Temporary),
+            stop=tenacity.stop_after_attempt(3),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=2.0),
+            reraise=True,
+        )
+        return retrying(once)
+
+    def download(self, url: str, *, limit: int, headers: Mapping[str, str] | None = None) -> Download:
+        """A file a stranger linked to, at most `limit` bytes, from a public address only. Rejected otherwise."""
+        session = self._session("public" if not self.allow_private else "any")
+        operation = "download"
+        try:
+            with session.get(
+                url, stream=True, timeout=self.timeout, headers={"User-Agent": USER_AGENT, **(headers or {})}
+            ) as response:
+                if response.status_code != 200:
+                    raise Rejected(
+                        "the file cannot be fetched",
+                        service=self.service,
+                        operation=operation,
+                        status=response.status_code,
+                    )
+                content = _read(response, limit)
+                if content is None:
+                    raise Rejected(
+                        f"the file is larger than {limit // 1024} kB",
+                        service=self.service,
+                        operation=operation,
+                    )
+                kind = response.headers.get("Content-Type", "application/octet-stream").split(";")[0].strip()
+                return Download(content, kind)
+        except requests.RequestException as error:
+            if _is_private(error):
+                raise Rejected("the address is not public", service=self.service, operation=operation) from None
+            if isinstance(
+                error,
+                requests.exceptions.InvalidURL
+                | requests.exceptions.InvalidSchema
+                | requests.exceptions.MissingSchema
+                | requests.exceptions.TooManyRedirects,
+            ):
+                raise Rejected("the address cannot be fetched", service=self.service, operation=operation) from None
+            raise Temporary("the file cannot be fetched now", service=self.service, operation=operation) from None
+
+    def close(self) -> None:
+        """Close every thread's connections."""
+        with self._lock:
+            for session in self._sessions:
+                session.close()
+            self._sessions.clear()
+            self._local = threading.local()
+
+    def _session(self, kind: str = "any") -> requests.Session:
+        session: requests.Session | None = getattr(self._local, kind, None)
+        if session is None:
+            session = requests.Session()
+            session.trust_env = False
+            session.headers.clear()
+            session.max_redirects = 5
+            adapter = _PublicAdapter() if kind == "public" else HTTPAdapter(max_retries=0)
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, adapter)
+            session.proxies = dict(_proxies())
+            setattr(self._local, kind, session)
+            with self._lock:
+                self._sessions.append(session)
+        return session
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        params: Any,
+        data: bytes | None,
+        headers: Mapping[str, str],
+        auth: tuple[str, str] | None,
+        operation: str,
+        harmless: bool,
+    ) -> Answer:
+        try:
+            response = self._session().request(
+                method,
+                url,
+                params=params,
+                data=data,
+                headers=dict(headers),
+                auth=auth,
+                timeout=self.timeout,
+                allow_redirects=harmless,
+                stream=True,
+            )
+            content = _read(response, _MAX_ANSWER)
+        except requests.RequestException as error:
+            raise self._broken(error, operation, harmless) from None
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._broken(error, operation, harmless) from None
+        if content is None:
+            raise BadAnswer("the answer is larger than 32 MB", service=self.service, operation=operation)
+        return Answer(response.status_code, CaseInsensitiveDict(response.headers), content, response.url)
+
+    def _broken(self, error: Exception, operation: str, harmless: bool) -> ConnectorError:
+        service = self.service
+        if isinstance(
+            error,
+            requests.exceptions.InvalidURL
+            | requests.exceptions.InvalidSchema
+            | requests.exceptions.MissingSchema
+            | requests.exceptions.InvalidHeader,
+        ):
+            return Rejected("the address of the call is not valid", service=service, operation=operation)
+        if _never_sent(error):
+            return Temporary(f"cannot connect: {_reason(error)}", service=service, operation=operation)
+        if harmless:
+            return Temporary(f"no answer: {_reason(error)}", service=service, operation=operation)
+        return Uncertain(f"sent, but no answer came: {_reason(error)}", service=service, operation=operation)
+
+    def _refusal(self, answer: Answer, operation: str, harmless: bool) -> ConnectorError:
+        status = answer.status
+        try:
+            sentence = masked(self.explain(answer))[:500]
+        except (ConnectorError, LookupError, TypeError, ValueError, AttributeError):
+            sentence = f"HTTP {status}"
+        service = self.service
+        if status == 429:
+            wait = retry_after(answer) or _DEFAULT_WAIT
+            self.budget.pause("", wait, "account")
+            return RateLimited(wait=wait, service=service, operation=operation, status=status)
+        if status in (401, 403):
+            return AuthFailed(sentence, service=service, operation=operation, status=status)
+        if status in (404, 410):
+            return Gone(sentence, service=service, operation=operation, status=status)
+        if status >= 500 or status == 408:
+            if harmless:
+                return Temporary(
+                    sentence, wait=retry_after(answer), service=service, operation=operation, status=status
+                )
+            return Uncertain(sentence, service=service, operation=operation, status=status)
+        if status in (405, 501):
+            return Unsupported(sentence, service=service, operation=operation, status=status)
+        if 300 <= status < 400:
+            return BadAnswer("redirected somewhere else", service=service, operation=operation, status=status)
+        return Rejected(sentence, service=service, operation=operation, status=status)
+
+
+def retry_after(answer: Answer) -> float | None:
+    """Seconds of a Retry-After header in either of its forms (RFC 9110), else None."""
+    value = answer.headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None
+
+
+def _read(response: requests.Response, limit: int) -> bytes | None:
+    if int(response.headers.get("Content-Length") or 0) > limit:
+        response.close()
+        return None
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in response.iter_content(65_536):
+        size += len(chunk)
+        if size > limit:
+            response.close()
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    """The error and everything that led to it, as requests and urllib3 nest it."""
+    seen: list[BaseException] = []
+    stack: list[Any] = [error]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, BaseException) and all(one is not known for known in seen):
+            seen.append(one)
+            stack += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+    return seen
+
+
+def _never_sent(error: Exception) -> bool:
+    return any(
+        isinstance(
+            cause,
+            requests.exceptions.ConnectTimeout
+            | urllib3.exceptions.NewConnectionError
+            | urllib3.exceptions.ConnectTimeoutError
+            | requests.exceptions.SSLError
+            | requests.exceptions.ProxyError,
+        )
+        for cause in _causes(error)
+    )
+
+
+def _is_private(error: Exception) -> bool:
+    return any(isinstance(cause, _PrivateAddress) for cause in _causes(error))
+
+
+def _reason(error: Exception) -> str:
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+        if isinstance(cause, TimeoutError | requests.exceptions.Timeout):
+            return "timed out"
+    return "the connection was lost"
+
+
+def _proxies() -> Mapping[str, str]:
+    return urllib.request.getproxies()
+
+
+class _PrivateAddress(urllib3.exceptions.NewConnectionError):
+    """The socket came out at an address that is not public."""
+
+
+def _checked(conn: HTTPConnection, sock: socket.socket) -> socket.socket:
+    address = ipaddress.ip_address(sock.getpeername()[0].split("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    if not (mapped or address).is_global:
+        sock.close()
+        raise _PrivateAddress(conn, "the address is not public")
+    return sock
+
+
+class _PublicConnection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return _checked(self, super()._new_conn())
+
+
+class _PublicTLSConnection(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return _checked(self, super()._new_conn())
+
+
+class _PublicPool(HTTPConnectionPool):
+    ConnectionCls = _PublicConnection
+
+
+class _PublicTLSPool(HTTPSConnectionPool):
+    ConnectionCls = _PublicTLSConnection
+
+
+class _PublicAdapter(HTTPAdapter):
+    """Connects only to public addresses; checked after connecting, so that a name cannot change its mind."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PublicPool, "https": _PublicTLSPool}

@@ -1,0 +1,367 @@
+"""The words of the house. Everything that travels between packages is one of these, frozen.
+
+Mention        one thing somebody said: comment, post, dm, forum_post, review, article
+Author         who said it, as the platform knows them
+Thread         what belongs together on the platform; its id is chosen by the adapter
+Conversation   what belongs on one ticket: a thread, or a thread and an author
+Tone           very_negative … very_positive or unknown, with score, confidence and evidence
+Decision       what the mapping makes of a mention; its Trace says which rule set what, and why
+Draft          what we are about to write: TicketDraft, CommentDraft (helpdesk), ReplyDraft (platform)
+Reply          an agent's public comment that has to go back to the thread
+Link           conversation ↔ ticket
+Delivery       one intended side effect: a mention (becomes ticket or comment), a reply or a note
+Lane           the conversation's id: deliveries of one lane go one after another
+Key            idempotency key, fixed when the delivery is born, sent with every try
+Request        a side effect ready to be sent, its body frozen
+Receipt        what the other side gave back, one per part
+Cursor         opaque bookmark of a pull, made and read only by the adapter
+Page           items, next cursor, more?
+
+Ids are opaque text, made and parsed only by the adapter they come from. Since they are stored, their form is a
+promise. Times are aware datetimes in UTC.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Generic, Literal, NewType, TypeVar
+
+from pydantic import TypeAdapter
+
+TicketId = NewType("TicketId", str)
+CommentId = NewType("CommentId", str)
+Cursor = NewType("Cursor", str)
+Key = NewType("Key", str)
+
+Kind = Literal["comment", "post", "dm", "forum_post", "review", "article"]
+ToneLabel = Literal["very_negative", "negative", "neutral", "positive", "very_positive", "unknown"]
+Priority = Literal["low", "normal", "high", "urgent"]
+
+KINDS: tuple[Kind, ...] = ("comment", "post", "dm", "forum_post", "review", "article")
+TONES: tuple[ToneLabel, ...] = (
+    "very_negative",
+    "negative",
+    "neutral",
+    "positive",
+    "very_positive",
+    "unknown",
+)
+PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high", "urgent")
+
+T = TypeVar("T")
+
+
+# --- what people say ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who said it. `id` is stable on the platform; `handle` is without @ and may change."""
+
+    id: str
+    name: str = ""
+    handle: str = ""
+    url: str = ""
+    avatar_url: str = ""
+    followers: int | None = None
+    verified: bool | None = None
+
+    @property
+    def shown(self) -> str:
+        """The name a person would use for this author."""
+        return self.name or (f"@{self.handle}" if self.handle else self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The post a mention answers."""
+
+    id: str
+    text: str = ""
+    url: str = ""
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file by address. `size` in bytes, where known."""
+
+    url: str
+    type: str = ""
+    name: str = ""
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tone:
+    """`score` runs from -1 (negative) to 1, `confidence` from 0 to 1. `by` is who judged: source or lexicon."""
+
+    label: ToneLabel
+    score: float = 0.0
+    confidence: float = 0.0
+    evidence: tuple[str, ...] = ()
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One thing somebody said.
+
+    `source` is the name of the account it came through, `platform` the network it was said on (the author's
+    requester is `platform:author.id`). `version` tells edits of one external_id apart ("" for the first).
+    `ref` is the adapter's own memo for answering; nobody else reads it. `own` marks what we wrote ourselves,
+    `private` what others cannot read, `deleted` that the author took it back.
+    """
+
+    source: str
+    platform: str
+    external_id: str
+    author: Author
+    text: str
+    created_at: datetime
+    kind: Kind = "post"
+    version: str = ""
+    url: str = ""
+    title: str = ""
+    thread_id: str = ""
+    parent: Parent | None = None
+    language: str = ""
+    tone: Tone | None = None
+    rating: float | None = None
+    engagement: Mapping[str, int] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+    own: bool = False
+    private: bool = False
+    deleted: bool = False
+    ref: str = ""
+
+
+# --- what we make of it ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Ticket properties. None or empty means: leave it as the helpdesk has it.
+
+    `group`, `brand`, `form` and the keys of `fields` are names as admins see them, or ids written as text.
+    `tags` are added, `untag` removed.
+    """
+
+    priority: Priority | None = None
+    type: str | None = None
+    status: str | None = None
+    group: str | None = None
+    brand: str | None = None
+    form: str | None = None
+    tags: tuple[str, ...] = ()
+    untag: tuple[str, ...] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """One line of a trace: this rule (or table, or default) set this field to this value, at this place."""
+
+    field: str
+    value: Any
+    rule: str
+    place: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the mapping makes of one mention: a ticket with these settings, or ignored for a reason."""
+
+    settings: Settings
+    subject: str
+    comment: str
+    tone: Tone
+    language: str = ""
+    ignored: str = ""
+    rules: tuple[str, ...] = ()
+    because: tuple[Because, ...] = ()
+    policy: str = ""
+
+
+# --- what we are about to write ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A requester or the author of a comment: `external_id` is `platform:id`; never an invented e-mail address."""
+
+    external_id: str
+    name: str
+    url: str = ""
+    avatar_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TicketDraft:
+    """A ticket to be opened; `html` is its first, public comment, authored by `author`.
+
+    `external_id` is how we find it again. `follow_up_of` names the closed ticket it continues.
+    """
+
+    external_id: str
+    subject: str
+    author: Person
+    html: str
+    settings: Settings = Settings()
+    attachments: tuple[Attachment, ...] = ()
+    follow_up_of: TicketId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommentDraft:
+    """A comment on a ticket: public and authored by `author`, or (author None) our own private note.
+
+    `settings` are changed together with it, in the same call where the helpdesk can. Empty `html`: settings only.
+    """
+
+    ticket: TicketId
+    html: str
+    public: bool = False
+    author: Person | None = None
+    settings: Settings = Settings()
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDraft:
+    """One post to be written on the platform, answering `mention`; already short enough to fit.
+
+    `part` counts from 0: with `parts` more than one, each part answers the one before it (`previous`).
+    """
+
+    mention: Mention
+    text: str
+    html: str = ""
+    private: bool = False
+    attachments: tuple[Attachment, ...] = ()
+    part: int = 0
+    parts: int = 1
+    previous: Receipt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A side effect ready to be sent. `body` is made and read only by its adapter, and never changes again.
+
+    `repeatable`: sending it twice with the same key is known to have one effect, at once and for hours.
+    """
+
+    op: str
+    body: str
+    repeatable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the other side gave back: the id of the comment or post, its address, the ticket it stands on."""
+
+    id: str
+    url: str = ""
+    ticket: TicketId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A comment on a ticket, as the helpdesk tells it.
+
+    `by_agent`: written by a person who works there. `ours`: it carries the mark of one of our own writes.
+    """
+
+    ticket: TicketId
+    id: CommentId
+    public: bool
+    by_agent: bool
+    html: str
+    created_at: datetime
+    author: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One answer of a pull: items oldest first, where to go on, and whether there is more right now."""
+
+    items: tuple[T, ...]
+    cursor: Cursor
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who we are on an account, to know our own posts and to show which account will answer."""
+
+    id: str
+    name: str = ""
+    url: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyLimits:
+    """What may be written in this thread now. `max_length` is in the platform's own counting (None: no limit)."""
+
+    max_length: int | None = None
+    max_parts: int = 1
+    closes_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """A ticket field of the helpdesk: its id, title, type and, for a choice, the values it takes."""
+
+    id: str
+    title: str
+    type: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The names a mapping may use at one helpdesk now: ticket fields, groups, brands, forms, and its plan's limit
+    in requests a minute where it told us."""
+
+    fields: tuple[FieldSpec, ...] = ()
+    groups: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
+    requests_per_minute: int | None = None
+
+
+# --- small functions on the words --------------------------------------------------------------------------
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def encode(value: object) -> str:
+    """Any value of this module as JSON text, for the store."""
+    return _adapter(type(value)).dump_json(value).decode()
+
+
+def decode(kind: type[T], text: str) -> T:
+    """The value that `encode` wrote."""
+    value: T = _adapter(kind).validate_json(text)
+    return value
+
+
+def key_of(*words: str) -> Key:
+    """The idempotency key for one side effect: the same words give the same key, for ever."""
+    return Key(hashlib.sha256("\x1f".join(words).encode()).hexdigest()[:40])
+
+
+def utc(seconds: float) -> datetime:
+    """A Unix time as an aware datetime."""
+    return datetime.fromtimestamp(seconds, UTC)
