@@ -149,11 +149,13 @@ class Http:
         expect: Collection[int] = (),
         limits: Collection[str] = (),
         learn: Callable[[Answer], None] | None = None,
+        limited: Callable[[Answer], tuple[str, Scope]] | None = None,
     ) -> Answer:
         """Call and give the answer if it is 2xx or its status is in `expect`; else raise what is to be done.
 
         `read` says that repeating it is harmless and without effect (default: GET and HEAD); only then is it
         repeated here. `limits` are the budget names it falls under; `learn` sees every answer, refused or not.
+        `limited` names the budget a 429 speaks of, and its scope (default: the whole account).
         """
         harmless = method in ("GET", "HEAD") if read is None else read
         sent = {"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})}
@@ -171,6 +173,9 @@ class Http:
                 learn(answer)
             if 200 <= answer.status < 300 or answer.status in expect:
                 return answer
+            if answer.status == 429:
+                name, scope = limited(answer) if limited is not None else ("", "account")
+                raise self._slow_down(answer, operation, name, scope)
             raise self._refusal(answer, operation, harmless)
 
         if not harmless:
@@ -292,6 +297,11 @@ class Http:
             return Temporary(f"no answer: {_reason(error)}", service=service, operation=operation)
         return Uncertain(f"sent, but no answer came: {_reason(error)}", service=service, operation=operation)
 
+    def _slow_down(self, answer: Answer, operation: str, name: str, scope: Scope) -> RateLimited:
+        wait = retry_after(answer) or _DEFAULT_WAIT
+        self.budget.pause(name, wait, scope)
+        return RateLimited(wait=wait, scope=scope, service=self.service, operation=operation, status=429)
+
     def _refusal(self, answer: Answer, operation: str, harmless: bool) -> ConnectorError:
         status = answer.status
         try:
@@ -299,10 +309,6 @@ class Http:
         except (ConnectorError, LookupError, TypeError, ValueError, AttributeError):
             sentence = f"HTTP {status}"
         service = self.service
-        if status == 429:
-            wait = retry_after(answer) or _DEFAULT_WAIT
-            self.budget.pause("", wait, "account")
-            return RateLimited(wait=wait, service=service, operation=operation, status=status)
         if status in (401, 403):
             return AuthFailed(sentence, service=service, operation=operation, status=status)
         if status in (404, 410):
