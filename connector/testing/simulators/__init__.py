@@ -1,0 +1,1 @@
+"""Stand-ins for the outside services, each an independent reading of its vendor's documents."""

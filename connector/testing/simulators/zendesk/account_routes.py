@@ -1,0 +1,215 @@
+"""The API's pages about the account itself: fields, groups, brands, statuses, webhooks, triggers, exports.
+
+Source: vendor's pages of the same names and its API description; recorded answers for created rows. Triggers
+are kept and shown, they do nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable
+
+from connector.testing.simulators.zendesk import account, exports, hooks, shown
+from connector.testing.simulators.zendesk.answers import Answer, Call, Row, invalid, page
+from connector.testing.simulators.zendesk.desk import Desk
+
+Handler = Callable[[Desk, Call], Answer]
+
+
+def _list(table: str, name: str) -> Handler:
+    def listing(desk: Desk, call: Call) -> Answer:
+        rows = [_row(table, row, call.base) for row in desk.tables[table].values()]
+        return Answer(body=page(call, name, rows))
+
+    return listing
+
+
+def _show(table: str, name: str) -> Handler:
+    def show(desk: Desk, call: Call) -> Answer:
+        return Answer(body={name: _row(table, desk.row(table, call.number()), call.base)})
+
+    return show
+
+
+def _count(table: str) -> Handler:
+    def count(desk: Desk, _: Call) -> Answer:
+        return Answer(body={"count": {"value": len(desk.tables[table]), "refreshed_at": desk.stamp()}})
+
+    return count
+
+
+def _row(table: str, row: Row, base: str) -> Row:
+    return row if table == "custom_status" else shown.plain(table, row, base)
+
+
+def create_field(desk: Desk, call: Call) -> Answer:
+    """POST ticket_fields; option values are unique in the account (vendor's page), a clash is 422."""
+    wanted = call.part("ticket_field")
+    title = wanted.get("title")
+    if not title:
+        raise invalid("title", "Title: cannot be blank", "BlankValue")
+    options = [(str(o.get("name")), str(o.get("value"))) for o in wanted.get("custom_field_options") or []]
+    taken = {
+        option["value"]
+        for row in desk.tables["ticket_field"].values()
+        for option in row.get("custom_field_options", ())
+    }
+    for _, value in options:
+        if value in taken:
+            words = f"Tag: {value} is already being used by another field"
+            raise invalid("custom_field_options", words, "DuplicateValue")
+    kept = ("description", "required", "tag", "regexp_for_validation", "agent_description", "active")
+    more = {name: wanted[name] for name in kept if name in wanted}
+    row = account.field(desk, str(wanted.get("type", "text")), str(title), **more, options=options or None)
+    for form in desk.tables["ticket_form"].values():
+        form["ticket_field_ids"] = [*form["ticket_field_ids"], row["id"]]
+        desk.put("ticket_form", form)
+    return _created("ticket_field", row, call)
+
+
+def create_group(desk: Desk, call: Call) -> Answer:
+    """POST groups."""
+    name = call.part("group").get("name")
+    if not name:
+        raise invalid("name", "Name: cannot be blank", "BlankValue")
+    row = account.group_row(desk, str(name))
+    return _created("group", desk.put("group", row), call)
+
+
+def memberships(desk: Desk, call: Call) -> Answer:
+    """GET group_memberships, also of one group or one user."""
+    rows = list(desk.tables["group_membership"].values())
+    if call.values:
+        owner = "group_id" if "/groups/" in call.path else "user_id"
+        rows = [row for row in rows if row[owner] == call.number()]
+    shown_rows = [shown.plain("group_membership", row, call.base) for row in rows]
+    return Answer(body=page(call, "group_memberships", shown_rows))
+
+
+def create_trigger(desk: Desk, call: Call) -> Answer:
+    """POST triggers."""
+    wanted = call.part("trigger")
+    if not wanted.get("title"):
+        raise invalid("title", "Title: cannot be blank", "BlankValue")
+    conditions = wanted.get("conditions") or {}
+    stamp = desk.stamp()
+    row = {
+        "id": desk.new_id(), "title": wanted["title"], "raw_title": wanted["title"],
+        "active": wanted.get("active", True), "default": False, "description": wanted.get("description"),
+        "actions": wanted.get("actions") or [], "position": len(desk.tables["trigger"]) + 1,
+        "conditions": {"all": conditions.get("all") or [], "any": conditions.get("any") or []},
+        "category_id": wanted.get("category_id"), "created_at": stamp, "updated_at": stamp,
+    }  # fmt: skip
+    return _created("trigger", desk.put("trigger", row), call)
+
+
+def delete_trigger(desk: Desk, call: Call) -> Answer:
+    """DELETE triggers/{id}."""
+    desk.row("trigger", call.number())
+    desk.remove("trigger", call.number())
+    return Answer(204)
+
+
+def webhooks(desk: Desk, _: Call) -> Answer:
+    """GET webhooks; all on one page."""
+    rows = [hooks.shown(row) for row in desk.tables["webhook"].values()]
+    empty = {"has_more": False, "after_cursor": None, "before_cursor": None}
+    return Answer(body={"webhooks": rows, "meta": empty, "links": {"prev": None, "next": None}})
+
+
+def create_webhook(desk: Desk, call: Call) -> Answer:
+    """POST webhooks."""
+    wanted = {k: v for k, v in call.part("webhook").items() if k != "secret"}
+    return Answer(201, {"webhook": hooks.shown(hooks.create(desk, wanted, call.actor.user_id))})
+
+
+def webhook(desk: Desk, call: Call) -> Answer:
+    """GET webhooks/{id}."""
+    return Answer(body={"webhook": hooks.shown(desk.row("webhook", call.values[0]))})
+
+
+def update_webhook(desk: Desk, call: Call) -> Answer:
+    """PUT and PATCH webhooks/{id}: 204 (recorded)."""
+    hooks.update(desk, desk.row("webhook", call.values[0]), call.part("webhook"), call.actor.user_id)
+    return Answer(204)
+
+
+def delete_webhook(desk: Desk, call: Call) -> Answer:
+    """DELETE webhooks/{id}."""
+    desk.row("webhook", call.values[0])
+    desk.remove("webhook", call.values[0])
+    return Answer(204)
+
+
+def signing_secret(desk: Desk, call: Call) -> Answer:
+    """webhooks/{id}/signing_secret: GET shows, POST makes a new one (recorded)."""
+    row = desk.row("webhook", call.values[0])
+    if call.method == "POST":
+        row["secret"] = base64.b64encode(secrets.token_bytes(32)).decode()
+        desk.put("webhook", row)
+    return Answer(201 if call.method == "POST" else 200, {"signing_secret": _secret(row)})
+
+
+def settings(desk: Desk, _: Call) -> Answer:
+    """GET account/settings: the few that a client of ours might read."""
+    brand = next(row["id"] for row in desk.tables["brand"].values() if row["default"])
+    body = {
+        "active_features": {"sandbox": True, "ticket_forms": True, "ticket_tagging": True, "markdown": True},
+        "api": {"accepted_api_agreement": True, "api_password_access": "false", "api_token_access": "true"},
+        "brands": {"default_brand_id": brand, "require_brand_on_new_tickets": False},
+        "localization": {"locale_ids": [27, 1]},
+        "tickets": {"comments_public_by_default": True, "agent_ticket_deletion": True},
+    }
+    return Answer(body={"settings": body})
+
+
+def _secret(row: Row) -> Row:
+    return {"algorithm": "SHA256", "secret": row["secret"]}
+
+
+def _created(table: str, row: Row, call: Call) -> Answer:
+    made = shown.plain(table, row, call.base)
+    return Answer(201, {table: made}, {"Location": made["url"]})
+
+
+ROUTES: list[tuple[str, str, Handler]] = [
+    ("GET", "ticket_fields", _list("ticket_field", "ticket_fields")),
+    ("GET", "ticket_fields/count", _count("ticket_field")),
+    ("GET", "ticket_fields/*", _show("ticket_field", "ticket_field")),
+    ("POST", "ticket_fields", create_field),
+    ("GET", "ticket_forms", _list("ticket_form", "ticket_forms")),
+    ("GET", "ticket_forms/*", _show("ticket_form", "ticket_form")),
+    ("GET", "groups", _list("group", "groups")),
+    ("GET", "groups/assignable", _list("group", "groups")),
+    ("GET", "groups/count", _count("group")),
+    ("GET", "groups/*", _show("group", "group")),
+    ("POST", "groups", create_group),
+    ("GET", "group_memberships", memberships),
+    ("GET", "groups/*/memberships", memberships),
+    ("GET", "users/*/group_memberships", memberships),
+    ("GET", "brands", _list("brand", "brands")),
+    ("GET", "brands/*", _show("brand", "brand")),
+    ("GET", "custom_statuses", _list("custom_status", "custom_statuses")),
+    ("GET", "custom_statuses/*", _show("custom_status", "custom_status")),
+    ("GET", "triggers", _list("trigger", "triggers")),
+    ("GET", "triggers/*", _show("trigger", "trigger")),
+    ("POST", "triggers", create_trigger),
+    ("DELETE", "triggers/*", delete_trigger),
+    ("GET", "webhooks", webhooks),
+    ("POST", "webhooks", create_webhook),
+    ("GET", "webhooks/*", webhook),
+    ("PUT", "webhooks/*", update_webhook),
+    ("PATCH", "webhooks/*", update_webhook),
+    ("DELETE", "webhooks/*", delete_webhook),
+    ("GET", "webhooks/*/signing_secret", signing_secret),
+    ("POST", "webhooks/*/signing_secret", signing_secret),
+    ("GET", "account/settings", settings),
+    ("GET", "search", exports.search),
+    ("GET", "search/count", exports.search_count),
+    ("GET", "search/export", exports.search_export),
+    ("GET", "incremental/tickets/cursor", exports.ticket_cursor),
+    ("GET", "incremental/tickets", exports.tickets_by_time),
+    ("GET", "incremental/ticket_events", exports.ticket_events),
+]
+ADMIN_ONLY = ("incremental/", "webhooks", "triggers")

@@ -1,0 +1,112 @@
+"""The control routes below `/_sandbox/`, for tests and people in other processes. Nobody has to log in."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from connector.testing.simulators.zendesk.account import AGENT_EMAIL
+from connector.testing.simulators.zendesk.answers import Refusal, Row
+from connector.testing.simulators.zendesk.limits import Limits, Meter
+
+if TYPE_CHECKING:
+    from connector.testing.simulators.zendesk.sandbox import ZendeskSandbox
+
+Act = Callable[[Request, Row], Any]
+
+
+def routes(sandbox: ZendeskSandbox) -> list[Route]:
+    """The routes of one sandbox; wrong input is 400 with a sentence."""
+
+    def set_faults(_: Request, wanted: Row) -> Row:
+        with sandbox.desk.lock:
+            return sandbox.desk.faults.change(wanted)
+
+    def set_limits(_: Request, wanted: Row) -> Row:
+        known = {f.name for f in fields(Limits)}
+        for name, value in wanted.items():
+            if name not in known or not (value is None or (isinstance(value, int) and value >= 0)):
+                raise ValueError(f"unknown limit or bad value: {name}={value!r}")
+        with sandbox.desk.lock:
+            sandbox.desk.meter = Meter(Limits(**{**sandbox.desk.meter.limits.shown(), **wanted}))
+            return sandbox.desk.meter.limits.shown()
+
+    def reply(request: Request, wanted: Row) -> Row:
+        files = [
+            item
+            if isinstance(item, str)
+            else (item["name"], item["content_type"], base64.b64decode(item["content"]))
+            for item in wanted.get("uploads", [])
+        ]
+        return sandbox.agent_reply(
+            request.path_params["id"], wanted.get("body"), wanted.get("html_body"), wanted.get("public", True),
+            wanted.get("author", AGENT_EMAIL), files, wanted.get("status"),
+        )  # fmt: skip
+
+    def close(request: Request, _: Row) -> Row:
+        sandbox.close(request.path_params["id"])
+        return sandbox.ticket(request.path_params["id"])
+
+    def delete(request: Request, _: Row) -> Row:
+        sandbox.delete(request.path_params["id"])
+        return sandbox.ticket(request.path_params["id"])
+
+    def merge(request: Request, wanted: Row) -> Row:
+        source = wanted.get("source")
+        if not isinstance(source, int):
+            raise ValueError("source: the number of the ticket to merge is missing")
+        sandbox.merge(request.path_params["id"], source)
+        return sandbox.ticket(source)
+
+    def make_private(request: Request, _: Row) -> Row:
+        sandbox.make_private(request.path_params["id"], request.path_params["comment"])
+        return {}
+
+    def redact(request: Request, wanted: Row) -> Row:
+        sandbox.redact(
+            request.path_params["id"], request.path_params["comment"], str(wanted.get("text") or "")
+        )
+        return {}
+
+    def reset(_: Request, __: Row) -> Row:
+        sandbox.reset()
+        return {}
+
+    table: list[tuple[str, str, Act]] = [
+        ("GET", "/state", lambda _, __: sandbox.state()),
+        ("GET", "/faults", lambda _, __: sandbox.desk.faults.shown()),
+        ("PUT", "/faults", set_faults),
+        ("GET", "/limits", lambda _, __: sandbox.desk.meter.limits.shown()),
+        ("PUT", "/limits", set_limits),
+        ("POST", "/tickets/{id:int}/reply", reply),
+        ("POST", "/tickets/{id:int}/close", close),
+        ("POST", "/tickets/{id:int}/delete", delete),
+        ("POST", "/tickets/{id:int}/merge", merge),
+        ("POST", "/tickets/{id:int}/comments/{comment:int}/make_private", make_private),
+        ("POST", "/tickets/{id:int}/comments/{comment:int}/redact", redact),
+        ("POST", "/reset", reset),
+    ]
+    return [Route(path, _endpoint(act), methods=[method]) for method, path, act in table]
+
+
+def _endpoint(act: Act) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            content = await request.body()
+            wanted = json.loads(content) if content else {}
+            if not isinstance(wanted, dict):
+                raise ValueError("the body must be a JSON object")
+            return JSONResponse(act(request, wanted))
+        except Refusal as refusal:
+            return JSONResponse({"error": refusal.body}, refusal.status)
+        except (ValueError, KeyError, TypeError) as error:
+            return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 400)
+
+    return endpoint

@@ -1,0 +1,240 @@
+"""The rows of one pretended account, and the one door through which they change.
+
+Rows are kept in the vendor's own words, without addresses (those are added when shown). Every change happens
+inside `Desk.turn()`, which holds the lock and hands the changed rows to the journal in one write at its end.
+Look-ups by id, external id, e-mail and identity cost the same however many rows there are.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import RLock
+
+from connector.testing.simulators.zendesk.answers import Row, not_found
+from connector.testing.simulators.zendesk.faults import FaultBox, Faults
+from connector.testing.simulators.zendesk.journal import Entry, Journal, Key
+from connector.testing.simulators.zendesk.limits import Limits, Meter
+
+ACCOUNT_ID = 22129848
+FIRST_ID = 24_000_000_000_000
+"""Ids of everything but tickets start beyond 32 bits, as the vendor's do today."""
+
+Table = dict[Key, Row]
+Listener = Callable[[str, Row, Row], None]
+
+
+class Desk:
+    """All rows of the account.
+
+    `tickets`, `users`... map an id to a row; `comments`, `audits` and `identities` map the owner's id to such
+    a mapping, oldest first. `clock` gives Unix seconds.
+    """
+
+    def __init__(
+        self, journal: Journal | None, faults: Faults, seed: int, limits: Limits, clock: Callable[[], float]
+    ) -> None:
+        self.lock = RLock()
+        self.clock = clock
+        self.faults = FaultBox(faults, seed)
+        self.meter = Meter(limits)
+        self.requests: Counter[str] = Counter()
+        self.listener: Listener | None = None
+        self._journal = journal
+        self._dirty: dict[tuple[str, Key | None, Key], Row | None] = {}
+        self._clear()
+        if journal is not None:
+            for entry in journal.open():
+                self._load(entry)
+            self._order_touches()
+
+    def _clear(self) -> None:
+        self.tables: dict[str, Table] = {}
+        self.owned: dict[str, dict[Key, Table]] = {"comment": {}, "audit": {}, "identity": {}}
+        for name in ("ticket", "user", "upload", "attachment", "webhook", "trigger", "job", "ticket_field"):
+            self.tables[name] = {}
+        for name in ("ticket_form", "group", "group_membership", "brand", "custom_status", "idempotency"):
+            self.tables[name] = {}
+        self.tickets = self.tables["ticket"]
+        self.users = self.tables["user"]
+        self.comments = self.owned["comment"]
+        self.audits = self.owned["audit"]
+        self.identities = self.owned["identity"]
+        self.by_external: dict[str, dict[int, None]] = {}
+        self.users_by_email: dict[str, int] = {}
+        self.users_by_external: dict[str, int] = {}
+        self.users_by_identity: dict[tuple[str, str], int] = {}
+        self._external_of: dict[Key, str] = {}
+        self._touches: list[tuple[int, int, int]] = []
+        self._next_touch = 0
+        self._events: list[tuple[int, int, int]] = []
+        self._next_id = FIRST_ID
+        self._next_ticket = 1
+        self._stamp = (0, "")
+
+    # -- time and ids ---------------------------------------------------------------------------------------
+
+    def now(self) -> int:
+        """Whole Unix seconds."""
+        return int(self.clock())
+
+    def stamp(self) -> str:
+        """Now, as the vendor writes times."""
+        now = self.now()
+        if self._stamp[0] != now:
+            self._stamp = (now, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
+        return self._stamp[1]
+
+    def new_id(self) -> int:
+        """The next id of anything but tickets."""
+        self._next_id += 1
+        return self._next_id
+
+    def new_ticket_id(self) -> int:
+        """The next ticket number."""
+        number = self._next_ticket
+        self._next_ticket += 1
+        return number
+
+    # -- changing rows --------------------------------------------------------------------------------------
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold the account; what was put is saved at the end, also after a refusal."""
+        with self.lock:
+            try:
+                yield
+            finally:
+                if self._dirty:
+                    if self._journal is not None:
+                        self._journal.append(Entry(*key, row) for key, row in self._dirty.items())
+                    self._dirty = {}
+
+    def put(self, table: str, row: Row, key: Key | None = None, owner: Key | None = None) -> Row:
+        """Save a new or changed row under its id (or `key`), within its owner if it has one."""
+        key = row["id"] if key is None else key
+        self._set(table, owner, key, row)
+        self._dirty[table, owner, key] = row
+        return row
+
+    def remove(self, table: str, key: Key, owner: Key | None = None) -> None:
+        """Forget a row."""
+        rows = self.tables[table] if owner is None else self.owned[table].get(owner, {})
+        rows.pop(key, None)
+        self._dirty[table, owner, key] = None
+
+    def touch(self, ticket: Row) -> None:
+        """Save a ticket as changed now: it moves to the end of the exports."""
+        now = max(self.now(), self._touches[-1][0] if self._touches else 0)
+        self._next_touch += 1
+        ticket["generated_timestamp"], ticket["touch"] = now, self._next_touch
+        self._touches.append((now, self._next_touch, ticket["id"]))
+        self.put("ticket", ticket)
+
+    def tell(self, kind: str, ticket: Row, event: Row) -> None:
+        """Let the outgoing webhooks know."""
+        if self.listener is not None:
+            self.listener(kind, ticket, event)
+
+    def reset(self) -> None:
+        """Forget every row and every count; the faults stay."""
+        for table, rows in self.tables.items():
+            self._dirty.update({(table, None, key): None for key in rows})
+        for table, owners in self.owned.items():
+            for owner, rows in owners.items():
+                self._dirty.update({(table, owner, key): None for key in rows})
+        self._clear()
+        self.requests.clear()
+        self.faults.hits.clear()
+        self.meter = Meter(self.meter.limits)
+
+    # -- finding rows ---------------------------------------------------------------------------------------
+
+    def row(self, table: str, key: Key) -> Row:
+        """The row, or 404."""
+        found = self.tables[table].get(key)
+        if found is None:
+            raise not_found()
+        return found
+
+    def ticket(self, number: int) -> Row:
+        """A ticket that is not deleted, or 404."""
+        found = self.row("ticket", number)
+        if found["status"] == "deleted":
+            raise not_found()
+        return found
+
+    def comments_of(self, ticket: int) -> list[Row]:
+        """The comments of a ticket, oldest first."""
+        return list(self.comments.get(ticket, {}).values())
+
+    def touched_since(self, start: int, until: float, after: int = 0) -> Iterator[Row]:
+        """Tickets whose last change lies in [start, until], oldest change first; deleted ones too.
+
+        `after` is the `touch` of the last row already known: changes are numbered, so that none within one
+        second is lost or told twice.
+        """
+        for index in range(bisect_left(self._touches, (start, after + 1, 0)), len(self._touches)):
+            when, touch, number = self._touches[index]
+            if when > until:
+                return
+            if self.tickets[number]["touch"] == touch:
+                yield self.tickets[number]
+
+    def events_since(self, start: int, until: float) -> Iterator[tuple[int, Row]]:
+        """(Unix second, audit) of all tickets in [start, until], oldest first."""
+        for index in range(bisect_left(self._events, (start, 0, 0)), len(self._events)):
+            when, ticket, audit = self._events[index]
+            if when > until:
+                return
+            yield when, self.audits[ticket][audit]
+
+    # -- keeping the indexes --------------------------------------------------------------------------------
+
+    def _load(self, entry: Entry) -> None:
+        assert entry.row is not None
+        self._set(entry.table, entry.parent, entry.key, entry.row)
+
+    def _set(self, table: str, owner: Key | None, key: Key, row: Row) -> None:
+        if owner is None:
+            self.tables[table][key] = row
+        else:
+            self.owned[table].setdefault(owner, {})[key] = row
+        if table == "ticket":
+            self._next_ticket = max(self._next_ticket, row["id"] + 1)
+            external = row["external_id"]
+            if self._external_of.get(key) != external:
+                self.by_external.get(self._external_of.pop(key, ""), {}).pop(row["id"], None)
+                if external is not None:
+                    self._external_of[key] = external
+                    self.by_external.setdefault(external, {})[row["id"]] = None
+        elif isinstance(key, int):
+            self._next_id = max(self._next_id, key, *(e["id"] for e in row.get("events", ())))
+            if table == "audit" and (not self._events or self._events[-1][2] < key):
+                self._events.append((row["generated_timestamp"], row["ticket_id"], key))
+            elif table == "user":
+                self._index_user(row)
+            elif table == "identity":
+                self.users_by_identity[row["type"], row["value"].lower()] = row["user_id"]
+
+    def _index_user(self, row: Row) -> None:
+        for index, name in ((self.users_by_email, "email"), (self.users_by_external, "external_id")):
+            value = row[name]
+            if value is not None and index.get(value.lower()) != row["id"]:
+                index[value.lower()] = row["id"]
+
+    def forget_names(self, user: Row) -> None:
+        """Take a user's e-mail and external id out of the indexes, before they change."""
+        for index, name in ((self.users_by_email, "email"), (self.users_by_external, "external_id")):
+            if user[name] is not None:
+                index.pop(user[name].lower(), None)
+
+    def _order_touches(self) -> None:
+        tickets = self.tickets.values()
+        self._touches = sorted((t["generated_timestamp"], t["touch"], t["id"]) for t in tickets)
+        self._next_touch = self._touches[-1][1] if self._touches else 0
+        audits = (a for owned in self.audits.values() for a in owned.values())
+        self._events = sorted((a["generated_timestamp"], a["ticket_id"], a["id"]) for a in audits)
