@@ -1,0 +1,16 @@
+"""The store remembers: what arrived, what is intended, what happened. SQLite by default, PostgreSQL by URL.
+
+    Store       opens the database, migrates it, hands out transactions
+    arrivals    accept mentions, replies and wake-ups, each with its cursor in the same transaction
+    queue       claim, intend, settle: the life of a delivery
+    journal     what people ask: the balance, lists, one delivery whole; retry, drop, release
+
+Every function takes the transaction it works in, so that any number of them commit together.
+"""
+
+from __future__ import annotations
+
+from connector.store.queue import Claim, Follower, Outcome, Part
+from connector.store.store import Store, StoreBusy, Tx
+
+__all__ = ["Claim", "Follower", "Outcome", "Part", "Store", "StoreBusy", "Tx"]

@@ -1,0 +1,334 @@
+"""Accepting: what came in is stored, gets its delivery and its cursor in one transaction, or none of it.
+
+A mention is known by (source, external_id, version), a reply by (helpdesk, comment): the second time it is a
+duplicate, counted and otherwise without effect. A new one is born `ready` when its lane is free and `blocked` when
+something of that lane is still under way, decided on the conversation's own row, which every acceptor and every
+settler locks; so nothing has to be searched for at claim time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.model import Cursor, Mention, Reply, TicketId, encode, key_of
+from connector.store.store import Tx, insert, now
+from connector.store.tables import (
+    accounts,
+    conversations,
+    counters,
+    cursors,
+    deliveries,
+    mentions,
+    parts,
+    replies,
+    wakeups,
+)
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A mention on its way in: its conversation's name, the helpdesk it goes to, and, when a rule needs no thinking
+    to settle it, why it is ignored or held at once."""
+
+    mention: Mention
+    conversation: str
+    helpdesk: str
+    ignored: str = ""
+    held: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """The right to pull for an account: where to go on, and the epoch that proves the right."""
+
+    cursor: Cursor | None
+    epoch: int
+
+
+def accept_mentions(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
+    """Store these mentions in this order; for each whether it was new."""
+    fresh: list[bool] = []
+    for start in range(0, len(arrivals), _CHUNK):
+        fresh += _accept(tx, arrivals[start : start + _CHUNK])
+    return fresh
+
+
+def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
+    at = now(tx)
+    conversation = _conversations(tx, arrivals)
+    inserted = tx.execute(
+        insert(tx, mentions)
+        .on_conflict_do_nothing()
+        .returning(mentions.c.id, mentions.c.source, mentions.c.external_id, mentions.c.version),
+        [
+            {
+                "source": a.mention.source,
+                "external_id": a.mention.external_id,
+                "version": a.mention.version,
+                "conversation": conversation[a.mention.source, a.conversation],
+                "received_at": at,
+                "body": encode(a.mention),
+            }
+            for a in arrivals
+        ],
+    )
+    new = {(row.source, row.external_id, row.version): row.id for row in inserted}
+    fresh: list[bool] = []
+    born: list[dict[str, Any]] = []
+    for a in arrivals:
+        mention_id = new.pop((a.mention.source, a.mention.external_id, a.mention.version), None)
+        fresh.append(mention_id is not None)
+        if mention_id is not None:
+            state, reason = ("ignored", a.ignored) if a.ignored else ("held", a.held) if a.held else ("", "")
+            key = key_of("mention", a.mention.source, a.mention.external_id, a.mention.version)
+            row: dict[str, Any] = {"kind": "mention", "account": a.helpdesk, "source": a.mention.source, "key": key}
+            row |= {"mention": mention_id, "conversation": conversation[a.mention.source, a.conversation]}
+            born.append(row | {"state": state, "reason": reason})
+    bear(tx, born, at)
+    _count(tx, arrivals, fresh, at)
+    return fresh
+
+
+def _conversations(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], int]:
+    wanted = {(a.mention.source, a.conversation): a.helpdesk for a in arrivals}
+    tx.execute(
+        insert(tx, conversations).on_conflict_do_nothing(),
+        [{"source": source, "name": name, "helpdesk": desk} for (source, name), desk in sorted(wanted.items())],
+    )
+    found: dict[tuple[str, str], int] = {}
+    for source in sorted({source for source, _ in wanted}):
+        names = [name for other, name in wanted if other == source]
+        rows = tx.execute(_CONVERSATION_IDS, {"source": source, "names": names})
+        found.update(((source, name), number) for number, name in rows)
+    return found
+
+
+# locked in one order, so that two replicas accepting the same conversations cannot wait for each other
+_CONVERSATION_IDS = (
+    sa.select(conversations.c.id, conversations.c.name)
+    .where(conversations.c.source == sa.bindparam("source"))
+    .where(conversations.c.name.in_(sa.bindparam("names", expanding=True)))
+    .order_by(conversations.c.id)
+    .with_for_update()
+)
+
+
+def bear(tx: Tx, born: list[dict[str, Any]], at: float) -> None:
+    """Insert deliveries in this order, `ready` or `blocked` as their lane is free or not; a row that brings a state
+    along (ignored, held) is ended or parked from birth and no part of its lane."""
+    if not born:
+        return
+    lanes = Counter((row["conversation"], row["kind"] == "reply") for row in born if not row["state"])
+    free = {lane for lane, live in _enlist(tx, lanes).items() if live == lanes[lane]}
+    for row in born:
+        lane = (row["conversation"], row["kind"] == "reply")
+        if not row["state"]:
+            row["state"] = "ready" if lane in free else "blocked"
+            free.discard(lane)
+        row["lane"] = lane[0] * 2 + lane[1]
+        row["due_at"] = row["created_at"] = at
+        row["rank"] = 1 if row["kind"] == "mention" else 0
+        row["ended_at"] = at if row["state"] == "ignored" else None
+        for column in ("mention", "reply", "body"):
+            row.setdefault(column, None)
+    tx.execute(sa.insert(deliveries), born)
+
+
+def _enlist(tx: Tx, lanes: Counter[tuple[int, bool]]) -> dict[tuple[int, bool], int]:
+    """Count these newcomers in their conversations; each lane's number of unfinished deliveries after that."""
+    live: dict[tuple[int, bool], int] = {}
+    batches: dict[tuple[bool, int], list[int]] = {}
+    for (conversation, outward), count in lanes.items():
+        batches.setdefault((outward, count), []).append(conversation)
+    for (outward, count), ids in batches.items():
+        rows = tx.execute(_ENLIST[outward], {"ids": sorted(ids), "n": count})
+        live.update(((number, outward), total) for number, total in rows)
+    return live
+
+
+_ENLIST = {
+    outward: sa.update(conversations)
+    .where(conversations.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .values({column: column + sa.bindparam("n")})
+    .returning(conversations.c.id, column)
+    for outward, column in ((False, conversations.c.live_in), (True, conversations.c.live_out))
+}
+
+
+def _count(tx: Tx, arrivals: Sequence[Arrival], fresh: Sequence[bool], at: float) -> None:
+    received = Counter(a.mention.source for a in arrivals)
+    known = Counter(a.mention.source for a, new in zip(arrivals, fresh, strict=True) if not new)
+    statement = insert(tx, counters)
+    statement = statement.on_conflict_do_update(
+        index_elements=["source"],
+        set_={
+            "received": counters.c.received + statement.excluded.received,
+            "duplicates": counters.c.duplicates + statement.excluded.duplicates,
+            "last_at": statement.excluded.last_at,
+        },
+    )
+    tx.execute(
+        statement,
+        [
+            {"source": source, "received": count, "duplicates": known[source], "last_at": at}
+            for source, count in sorted(received.items())
+        ],
+    )
+
+
+# --- replies -----------------------------------------------------------------------------------------------
+
+
+def accept_replies(tx: Tx, helpdesk: str, ticket: TicketId, found: Sequence[Reply], seq: int | None) -> int:
+    """Take the agents' public comments of one ticket that are new to us; how many there were.
+
+    Kept: public, by a person who works there, on a linked ticket, and not one of our own writes (known by its mark
+    or by a receipt's id). Private ones are never stored. `seq` is the wake-up this settles, if it was one.
+    """
+    at = now(tx)
+    link = tx.execute(
+        sa.select(conversations.c.id, conversations.c.source)
+        .where(conversations.c.helpdesk == helpdesk, conversations.c.ticket == ticket)
+        .order_by(conversations.c.id)
+        .limit(1)
+        .with_for_update()
+    ).first()
+    count = 0
+    if link is not None:
+        wanted = [r for r in found if r.public and r.by_agent and not r.ours]
+        ours = _own_receipts(tx, helpdesk, [r.id for r in wanted])
+        wanted = [r for r in wanted if r.id not in ours]
+        rows = [
+            {"helpdesk": helpdesk, "comment": r.id, "ticket": ticket, "conversation": link.id, "received_at": at}
+            | {"body": encode(r)}
+            for r in wanted
+        ]
+        new = {}
+        if rows:
+            statement = insert(tx, replies).on_conflict_do_nothing().returning(replies.c.id, replies.c.comment)
+            new = {comment: number for number, comment in tx.execute(statement, rows)}
+        born = [
+            {"kind": "reply", "account": link.source, "source": link.source, "reply": new[r.id]}
+            | {"key": key_of("reply", helpdesk, r.id), "conversation": link.id, "state": "", "reason": ""}
+            for r in wanted
+            if r.id in new
+        ]
+        bear(tx, born, at)
+        count = len(born)
+    if seq is not None:
+        tx.execute(
+            sa.delete(wakeups).where(wakeups.c.helpdesk == helpdesk, wakeups.c.ticket == ticket, wakeups.c.seq == seq)
+        )
+    return count
+
+
+def _own_receipts(tx: Tx, helpdesk: str, ids: Sequence[str]) -> set[str]:
+    if not ids:
+        return set()
+    rows = tx.execute(
+        sa.select(parts.c.receipt_id)
+        .join(deliveries, deliveries.c.id == parts.c.delivery)
+        .where(parts.c.receipt_id.in_(ids), deliveries.c.account == helpdesk)
+    )
+    return {str(row.receipt_id) for row in rows}
+
+
+def wake(tx: Tx, helpdesk: str, tickets: Sequence[TicketId]) -> int:
+    """Remember to look at these tickets, those of them that are linked; how many those are."""
+    wanted = sorted(set(tickets))
+    linked = set(
+        tx.execute(
+            sa.select(conversations.c.ticket).where(
+                conversations.c.helpdesk == helpdesk, conversations.c.ticket.in_(wanted)
+            )
+        ).scalars()
+    )
+    if linked:
+        at = now(tx)
+        statement = insert(tx, wakeups)
+        tx.execute(
+            statement.on_conflict_do_update(
+                index_elements=["helpdesk", "ticket"],
+                set_={"seq": wakeups.c.seq + 1, "due_at": statement.excluded.due_at},
+            ),
+            [{"helpdesk": helpdesk, "ticket": ticket, "due_at": at} for ticket in sorted(linked)],
+        )
+    return len(linked)
+
+
+def due_wakeups(tx: Tx, helpdesk: str, limit: int) -> list[tuple[TicketId, int]]:
+    """Tickets to look at now, with the number that `accept_replies` settles."""
+    rows = tx.execute(
+        sa.select(wakeups.c.ticket, wakeups.c.seq)
+        .where(wakeups.c.helpdesk == helpdesk, wakeups.c.due_at <= now(tx))
+        .order_by(wakeups.c.due_at)
+        .limit(limit)
+    )
+    return [(TicketId(ticket), seq) for ticket, seq in rows]
+
+
+def delay_wakeup(tx: Tx, helpdesk: str, ticket: TicketId, seconds: float) -> None:
+    """Look at that ticket later: it cannot be read now."""
+    tx.execute(
+        sa.update(wakeups)
+        .where(wakeups.c.helpdesk == helpdesk, wakeups.c.ticket == ticket)
+        .values(due_at=now(tx) + seconds)
+    )
+
+
+# --- cursors -----------------------------------------------------------------------------------------------
+
+
+def lease_pull(tx: Tx, account: str, owner: str, seconds: float) -> Pull | None:
+    """The right to pull for this account for so long; None while another replica has it. Also renews our own."""
+    at = now(tx)
+    tx.execute(insert(tx, cursors).values(account=account).on_conflict_do_nothing())
+    row = tx.execute(
+        sa.update(cursors)
+        .where(cursors.c.account == account)
+        .where(sa.or_(cursors.c.owner == owner, cursors.c.lease_until < at))
+        .values(
+            epoch=sa.case((cursors.c.owner == owner, cursors.c.epoch), else_=cursors.c.epoch + 1),
+            owner=owner,
+            lease_until=at + seconds,
+        )
+        .returning(cursors.c.value, cursors.c.epoch)
+    ).first()
+    return None if row is None else Pull(None if row.value is None else Cursor(row.value), row.epoch)
+
+
+def move_cursor(tx: Tx, account: str, pull: Pull, cursor: Cursor) -> bool:
+    """Set the bookmark in the transaction that stores what it stands for; False when the right was lost meanwhile
+    (the caller then rolls back: whoever has it now pulls the same page)."""
+    at = now(tx)
+    moved = tx.execute(
+        sa.update(cursors)
+        .where(cursors.c.account == account, cursors.c.epoch == pull.epoch)
+        .values(value=cursor, pulled_at=at, trouble="", trouble_since=None)
+    )
+    return moved.rowcount == 1
+
+
+def note_trouble(tx: Tx, account: str, trouble: str) -> None:
+    """Remember why pulling does not work now, and since when."""
+    tx.execute(
+        sa.update(cursors)
+        .where(cursors.c.account == account)
+        .values(
+            trouble=trouble[:500],
+            trouble_since=sa.case((cursors.c.trouble == "", now(tx)), else_=cursors.c.trouble_since),
+        )
+    )
+
+
+def declare_account(tx: Tx, name: str, per_minute: float | None) -> None:
+    """Make an account known with the calls it may make in a minute (None: as many as it takes)."""
+    statement = insert(tx, accounts).values(name=name, per_minute=per_minute)
+    tx.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"per_minute": per_minute}))

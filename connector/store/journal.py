@@ -1,0 +1,400 @@
+"""What people ask the store, and what they may do to a delivery: retry, drop, release.
+
+The balance is proof, not decoration: `received` and `duplicates` are counted where a mention arrives, everything else
+is counted from the rows, so the two sides come from different places and must still agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.model import Cursor
+from connector.store.queue import free_lane
+from connector.store.store import Tx, now
+from connector.store.tables import (
+    accounts,
+    conversations,
+    counters,
+    cursors,
+    deliveries,
+    mentions,
+    meta,
+    parts,
+    replies,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """received = ticketed + appended + duplicates + ignored + pending + held + failed + unsure.
+
+    `ignored` by reason. `ticketed` opened a ticket, `appended` became a comment (or rode along in one).
+    """
+
+    received: int = 0
+    duplicates: int = 0
+    ticketed: int = 0
+    appended: int = 0
+    pending: int = 0
+    held: int = 0
+    failed: int = 0
+    unsure: int = 0
+    ignored: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def accounted(self) -> int:
+        """The right-hand side."""
+        parts_of_it = (
+            self.ticketed,
+            self.appended,
+            self.duplicates,
+            self.pending,
+            self.held,
+            self.failed,
+            self.unsure,
+        )
+        return sum(parts_of_it) + sum(self.ignored.values())
+
+    @property
+    def even(self) -> bool:
+        """Whether the ledger balances."""
+        return self.received == self.accounted
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One delivery, for people: what it is, where it stands, why, and what it is about."""
+
+    id: int
+    kind: str
+    state: str
+    source: str
+    account: str
+    reason: str
+    attempts: int
+    created_at: float
+    due_at: float
+    ended_at: float | None
+    in_doubt: bool
+    ticket: str | None
+    reference: str
+    summary: str
+    receipts: tuple[str, ...] = ()
+    trace: str | None = None
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How one account stands."""
+
+    name: str
+    received: int
+    duplicates: int
+    last_at: float | None
+    pulled_at: float | None
+    trouble: str
+    trouble_since: float | None
+    stopped: str
+    stopped_at: float | None
+    paused_until: float
+    waiting: int
+
+
+def balance(tx: Tx, source: str | None = None, since: float | None = None) -> Balance:
+    """The ledger, of everything or of one source. With `since`, only what arrived later (duplicates then stay out of
+    both sides, for they are counted without a date)."""
+    where: list[Any] = [deliveries.c.kind == "mention"]
+    if source is not None:
+        where.append(deliveries.c.source == source)
+    if since is not None:
+        where.append(deliveries.c.created_at >= since)
+    opened = sa.exists().where(parts.c.delivery == deliveries.c.id, parts.c.op == "ticket", parts.c.n == 0)
+    rows = tx.execute(
+        sa.select(
+            deliveries.c.state,
+            sa.case((deliveries.c.state == "ignored", deliveries.c.reason), else_="").label("reason"),
+            sa.and_(deliveries.c.state == "done", opened).label("opened"),
+            sa.func.count().label("n"),
+        )
+        .where(*where)
+        .group_by("state", "reason", "opened")
+    )
+    counted: dict[str, int] = {}
+    ignored: dict[str, int] = {}
+    for row in rows:
+        if row.state == "ignored":
+            ignored[row.reason] = ignored.get(row.reason, 0) + row.n
+        else:
+            name = ("ticketed" if row.opened else "appended") if row.state == "done" else _BALANCE_NAME[row.state]
+            counted[name] = counted.get(name, 0) + row.n
+    if since is not None:
+        return Balance(received=sum(counted.values()) + sum(ignored.values()), ignored=ignored, **counted)
+    totals = sa.select(
+        sa.func.coalesce(sa.func.sum(counters.c.received), 0), sa.func.coalesce(sa.func.sum(counters.c.duplicates), 0)
+    )
+    if source is not None:
+        totals = totals.where(counters.c.source == source)
+    received, duplicates = tx.execute(totals).one()
+    return Balance(received=int(received), duplicates=int(duplicates), ignored=ignored, **counted)
+
+
+_BALANCE_NAME = {
+    "blocked": "pending",
+    "ready": "pending",
+    "intent": "pending",
+    "held": "held",
+    "failed": "failed",
+    "unsure": "unsure",
+}
+
+
+def replies_by_state(tx: Tx) -> dict[str, int]:
+    """How many agents' replies stand where."""
+    rows = tx.execute(
+        sa.select(deliveries.c.state, sa.func.count())
+        .where(deliveries.c.kind == "reply")
+        .group_by(deliveries.c.state)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def list_deliveries(
+    tx: Tx,
+    *,
+    states: Sequence[str] = (),
+    kinds: Sequence[str] = (),
+    source: str | None = None,
+    limit: int = 50,
+) -> list[Row]:
+    """Deliveries, newest first."""
+    statement = _ROWS.order_by(deliveries.c.id.desc()).limit(limit)
+    if states:
+        statement = statement.where(deliveries.c.state.in_(states))
+    if kinds:
+        statement = statement.where(deliveries.c.kind.in_(kinds))
+    if source is not None:
+        statement = statement.where(deliveries.c.source == source)
+    return [_row(row) for row in tx.execute(statement)]
+
+
+def show_delivery(tx: Tx, reference: str) -> Row | None:
+    """One delivery by its number, its mention's external id (`source:id` or the id alone), or `ticket:ID`."""
+    if reference.isascii() and reference.isdigit() and int(reference) < 2**62:
+        row = tx.execute(_ROWS.where(deliveries.c.id == int(reference))).first()
+        if row is not None:
+            return _row(row, _receipts(tx, row.id))
+    source, _, external = reference.partition(":")
+    where = sa.or_(
+        mentions.c.external_id == reference,
+        sa.and_(mentions.c.source == source, mentions.c.external_id == external),
+        sa.and_(sa.literal(source == "ticket"), conversations.c.ticket == external),
+    )
+    row = tx.execute(_ROWS.where(deliveries.c.kind == "mention", where).order_by(deliveries.c.id).limit(1)).first()
+    return _row(row, _receipts(tx, row.id)) if row is not None else None
+
+
+_ROWS = (
+    sa.select(
+        deliveries,
+        conversations.c.ticket,
+        mentions.c.external_id.label("mention_id"),
+        mentions.c.body.label("mention_body"),
+        replies.c.comment,
+        replies.c.body.label("reply_body"),
+    )
+    .join(conversations, conversations.c.id == deliveries.c.conversation)
+    .outerjoin(mentions, mentions.c.id == deliveries.c.mention)
+    .outerjoin(replies, replies.c.id == deliveries.c.reply)
+)
+
+
+def _receipts(tx: Tx, delivery: int) -> tuple[str, ...]:
+    rows = tx.execute(sa.select(parts.c.receipt).where(parts.c.delivery == delivery).order_by(parts.c.n))
+    return tuple(receipt for receipt in rows.scalars() if receipt)
+
+
+def _row(row: Any, receipts: tuple[str, ...] = ()) -> Row:
+    reference = (
+        f"{row.source}:{row.mention_id}" if row.mention_id else f"comment {row.comment}" if row.comment else ""
+    )
+    return Row(
+        id=row.id,
+        kind=row.kind,
+        state=row.state,
+        source=row.source,
+        account=row.account,
+        reason=row.reason,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        due_at=row.due_at,
+        ended_at=row.ended_at,
+        in_doubt=row.state == "intent" and row.doubted_at is not None,
+        ticket=row.ticket,
+        reference=reference,
+        summary="",
+        receipts=receipts,
+        trace=row.trace,
+        body=row.mention_body or row.reply_body or row.body or "",
+    )
+
+
+# --- what a person may do ------------------------------------------------------------------------------------
+
+
+def retry(tx: Tx, number: int) -> str:
+    """Send it again from where it stopped: a failed, held or unsure one, or one that waits for its next try.
+    Gives what was wrong with asking, or an empty text."""
+    return _revive(tx, number, ("failed", "unsure", "held"), "")
+
+
+def release(tx: Tx, number: int) -> str:
+    """Let a held one go in spite of why it was held."""
+    return _revive(tx, number, ("held",), "released")
+
+
+def _revive(tx: Tx, number: int, states: Sequence[str], reason: str) -> str:
+    row = _parked(tx, number)
+    if row is None:
+        return f"there is no delivery {number}"
+    if row.state in ("ready", "blocked") and not reason:
+        tx.execute(sa.update(deliveries).where(deliveries.c.id == number).values(due_at=now(tx)))
+        return ""
+    if row.state not in states:
+        return f"delivery {number} is {row.state}; this is for {', '.join(states)}"
+    at = now(tx)
+    state = "ready"
+    if row.state != "unsure":  # an unsure one never left its lane
+        column = conversations.c.live_out if row.lane % 2 else conversations.c.live_in
+        live = tx.execute(
+            sa.update(conversations)
+            .where(conversations.c.id == row.conversation)
+            .values({column: column + 1})
+            .returning(column)
+        ).scalar_one()
+        state = "ready" if live == 1 else "blocked"
+    tx.execute(sa.delete(parts).where(parts.c.delivery == number, parts.c.receipt.is_(None)))
+    tx.execute(sa.update(deliveries).where(deliveries.c.carrier == number).values(carrier=None))
+    tx.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.id == number)
+        .values(state=state, reason=reason, due_at=at, attempts=0, ended_at=None, owner="", lease_until=0.0)
+    )
+    return ""
+
+
+def drop(tx: Tx, number: int, why: str) -> str:
+    """Give it up for good; it counts as ignored, with the reason."""
+    row = _parked(tx, number)
+    if row is None:
+        return f"there is no delivery {number}"
+    at = now(tx)
+    if row.state in ("done", "ignored"):
+        return f"delivery {number} is {row.state} already"
+    if row.lease_until > at:
+        return f"delivery {number} is under way this moment; try again in a minute"
+    if row.state == "intent":
+        return f"delivery {number} may have happened already; it is being looked up, wait for that"
+    tx.execute(sa.update(deliveries).where(deliveries.c.carrier == number).values(carrier=None))
+    tx.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.id == number)
+        .values(state="ignored", reason=f"dropped: {why}"[:2000], ended_at=at, owner="", lease_until=0.0)
+    )
+    if row.state in ("ready", "blocked", "unsure"):
+        free_lane(tx, row.lane, 1, at)
+    return ""
+
+
+def _parked(tx: Tx, number: int) -> Any:
+    return tx.execute(
+        sa.select(deliveries.c.state, deliveries.c.lane, deliveries.c.conversation, deliveries.c.lease_until)
+        .where(deliveries.c.id == number)
+        .with_for_update()
+    ).first()
+
+
+# --- how things stand ------------------------------------------------------------------------------------------
+
+
+def standing(tx: Tx) -> list[Account]:
+    """Every account that ever pulled, received or was written to, by name."""
+    names: set[str] = set()
+    counted = {row.source: row for row in tx.execute(sa.select(counters))}
+    pulled = {row.account: row for row in tx.execute(sa.select(cursors))}
+    known = {row.name: row for row in tx.execute(sa.select(accounts))}
+    rows = tx.execute(
+        sa.select(deliveries.c.account, sa.func.count())
+        .where(deliveries.c.state.in_(("ready", "blocked", "intent")))
+        .group_by(deliveries.c.account)
+    )
+    waiting = {row[0]: row[1] for row in rows}
+    names.update(counted, pulled, known, waiting)
+    return [
+        Account(
+            name=name,
+            received=counted[name].received if name in counted else 0,
+            duplicates=counted[name].duplicates if name in counted else 0,
+            last_at=counted[name].last_at if name in counted else None,
+            pulled_at=pulled[name].pulled_at if name in pulled else None,
+            trouble=pulled[name].trouble if name in pulled else "",
+            trouble_since=pulled[name].trouble_since if name in pulled else None,
+            stopped=known[name].stopped if name in known else "",
+            stopped_at=known[name].stopped_at if name in known else None,
+            paused_until=known[name].paused_until if name in known else 0.0,
+            waiting=waiting.get(name, 0),
+        )
+        for name in sorted(names)
+    ]
+
+
+def backlog(tx: Tx) -> dict[tuple[str, str], int]:
+    """Deliveries that are not at their end, by kind and state."""
+    rows = tx.execute(
+        sa.select(deliveries.c.kind, deliveries.c.state, sa.func.count())
+        .where(deliveries.c.state.in_(("ready", "blocked", "intent", "held", "unsure", "failed")))
+        .group_by(deliveries.c.kind, deliveries.c.state)
+    )
+    return {(kind, state): count for kind, state, count in rows}
+
+
+def oldest_waiting(tx: Tx) -> float | None:
+    """When the oldest delivery that is due was born."""
+    value = tx.execute(
+        sa.select(sa.func.min(deliveries.c.created_at)).where(deliveries.c.state.in_(("ready", "intent")))
+    ).scalar()
+    return None if value is None else float(value)
+
+
+def links(tx: Tx, after: int, limit: int) -> list[tuple[int, str, str, str]]:
+    """Links in steps: (conversation, helpdesk, ticket, external id), ordered by conversation."""
+    rows = tx.execute(
+        sa.select(conversations.c.id, conversations.c.helpdesk, conversations.c.ticket, conversations.c.external_id)
+        .where(conversations.c.id > after, conversations.c.ticket.is_not(None))
+        .order_by(conversations.c.id)
+        .limit(limit)
+    )
+    return [(row.id, row.helpdesk, row.ticket, row.external_id or "") for row in rows]
+
+
+def cursor_of(tx: Tx, account: str) -> Cursor | None:
+    """The bookmark of an account."""
+    value = tx.execute(sa.select(cursors.c.value).where(cursors.c.account == account)).scalar()
+    return None if value is None else Cursor(value)
+
+
+def remember(tx: Tx, name: str, value: str) -> None:
+    """A fact of the installation, such as which policy runs."""
+    done = tx.execute(sa.update(meta).where(meta.c.name == name).values(value=value))
+    if done.rowcount == 0:
+        tx.execute(sa.insert(meta).values(name=name, value=value))
+
+
+def recall(tx: Tx, name: str) -> str | None:
+    """The fact remembered under that name."""
+    value: str | None = tx.execute(sa.select(meta.c.value).where(meta.c.name == name)).scalar()
+    return value

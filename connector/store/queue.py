@@ -1,0 +1,586 @@
+"""The life of a delivery. Drawn once, a letter per arrow:
+
+                         a                b                 c
+        (accepted) ──► blocked ────► ready ──────► intent ──────► done
+                          │            ▲ │  ▲        │ │
+                          │          d │ │  └────────┘ │ f (in doubt: looked up before it is sent again)
+                          │            └─┘      e      ▼
+                          └──────────► ready         unsure
+                        (lane free)      │
+                                         └──► failed · held · ignored
+
+    a  promoted in the transaction that ends the one before it in its lane (or born ready: the lane was free)
+    b  the request is frozen and stored, and only then sent
+    c  the receipt is stored; with several parts b and c alternate, a receipt per part
+    d  claimed, and nothing was sent: a limit, a refused connection, a mapping that cannot be read
+    e  certainly not done: sent again with the same key
+    f  nobody can tell: parked for a person, and its lane with it
+
+A claim is a lease on the database's clock, fenced by owner and a number that grows with each claim: whoever lost it
+can no longer write. An `intent` whose lease ran out is *in doubt*. `failed`, `held` and `ignored` free the lane,
+`unsure` holds it. A conversation has two lanes, one towards the helpdesk and one towards the platform: an answer
+that is unsure must not keep the person's next message from the agent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from connector.errors import ConnectorError
+from connector.model import CommentDraft, Key, Mention, Receipt, Reply, Request, TicketId, decode, encode
+from connector.store.arrivals import bear, wake
+from connector.store.store import Tx, now
+from connector.store.tables import accounts, conversations, deliveries, mentions, parts, replies
+
+End = Literal["done", "failed", "unsure", "held", "ignored"]
+_COALESCED = 20
+
+
+class LeaseLost(ConnectorError):
+    """Another replica has taken this delivery over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One call of a delivery: its frozen request, when it was first intended, what came back."""
+
+    n: int
+    request: Request
+    intent_at: float
+    receipt: Receipt | None
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """A mention of the same lane that waits behind the claimed one and may be carried with it."""
+
+    id: int
+    mention: Mention
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A delivery leased to us, with everything needed to carry it. `now` is the database's clock at the claim."""
+
+    id: int
+    lane: int
+    kind: Literal["mention", "reply", "note"]
+    account: str
+    source: str
+    helpdesk: str
+    key: Key
+    owner: str
+    fence: int
+    now: float
+    born: float
+    attempts: int
+    in_doubt: bool
+    doubted_at: float | None
+    released: bool
+    ticket: TicketId | None
+    external_id: str
+    body: str
+    mention: Mention | None
+    reply: Reply | None
+    parts: tuple[Part, ...]
+    followers: tuple[Follower, ...] = ()
+    earlier: Mention | None = None
+    heard: tuple[Mention, ...] = ()
+
+    @property
+    def note(self) -> CommentDraft:
+        """The draft of a note."""
+        return decode(CommentDraft, self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What has to be durable before part `n` is sent; `receipt` is that of the part before it."""
+
+    claim: Claim
+    n: int
+    request: Request
+    plan: str | None = None
+    trace: str | None = None
+    joined: tuple[int, ...] = ()
+    receipt: Receipt | None = None
+    ticket: TicketId | None = None
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one turn of carrying ended.
+
+    `end` names the ending; without it the delivery stays: due again after `wait`, still in doubt if `in_doubt`.
+    `counted` says whether this was an attempt. `ticket` is the link it made. `notes` are born in the same
+    transaction. `pause` and `stop` tell about the account: seconds until its next call, and why none is made.
+    """
+
+    claim: Claim
+    end: End | None = None
+    reason: str = ""
+    wait: float = 0.0
+    in_doubt: bool = False
+    counted: bool = True
+    receipt: Receipt | None = None
+    part: int = 0
+    ticket: TicketId | None = None
+    external_id: str | None = None
+    trace: str | None = None
+    joined: tuple[int, ...] = ()
+    notes: tuple[CommentDraft, ...] = ()
+    pause: float = 0.0
+    stop: str = ""
+
+
+# --- claim -------------------------------------------------------------------------------------------------
+
+
+def claim(tx: Tx, owner: str, lease: float, wanted: Mapping[str, int]) -> list[Claim]:
+    """Lease up to so many due deliveries per account, the oldest first and answers before mentions.
+
+    A paused account gives none, a stopped one a single probe, one with a budget what it may call now.
+    """
+    at = now(tx)
+    state = {row.name: row for row in tx.execute(_ACCOUNTS)}
+    ids: list[int] = []
+    doubt: set[int] = set()
+    for account, limit in wanted.items():
+        known = state.get(account)
+        allowed = min(limit, _allowed(known, at)) if known is not None else limit
+        if allowed <= 0:
+            continue
+        rows = tx.execute(
+            _CLAIM, {"to_account": account, "at": at, "n": allowed, "by": owner, "until": at + lease}
+        ).all()
+        ids += [row.id for row in rows]
+        doubt |= {row.id for row in rows if row.state == "intent"}
+        if rows and known is not None:
+            _spend(tx, known, len(rows), at)
+    return _load(tx, ids, doubt, owner, at) if ids else []
+
+
+_ACCOUNTS = sa.select(accounts)
+
+_CLAIM = (
+    sa.update(deliveries)
+    .where(
+        deliveries.c.id.in_(
+            sa.select(deliveries.c.id)
+            .where(deliveries.c.account == sa.bindparam("to_account"))
+            .where(sa.literal_column("state IN ('ready', 'intent')"))
+            .where(deliveries.c.due_at <= sa.bindparam("at"), deliveries.c.lease_until < sa.bindparam("at"))
+            .order_by(deliveries.c.rank, deliveries.c.due_at, deliveries.c.id)
+            .limit(sa.bindparam("n"))
+            .with_for_update(skip_locked=True)
+            .scalar_subquery()
+        )
+    )
+    .values(owner=sa.bindparam("by"), fence=deliveries.c.fence + 1, lease_until=sa.bindparam("until"))
+    .returning(deliveries.c.id, deliveries.c.state)
+)
+
+
+def _allowed(account: Any, at: float) -> int:
+    if account.paused_until > at:
+        return 0
+    if account.stopped:
+        return 1
+    if account.per_minute:
+        return int((at - _budget_start(account, at)) * account.per_minute / 60.0)
+    return 1_000_000
+
+
+def _budget_start(account: Any, at: float) -> float:
+    """When the budget was last empty: at most a twelfth of a minute's calls may be saved up for a burst."""
+    return max(float(account.next_at), at - 5.0)
+
+
+def _spend(tx: Tx, account: Any, calls: int, at: float) -> None:
+    if account.per_minute:
+        start = _budget_start(account, at)
+        tx.execute(
+            sa.update(accounts)
+            .where(accounts.c.name == account.name)
+            .values(next_at=start + calls * 60.0 / account.per_minute)
+        )
+    if account.stopped:
+        # one probe at a time: the next only when this one is settled or forgotten
+        tx.execute(sa.update(accounts).where(accounts.c.name == account.name).values(paused_until=at + 60.0))
+
+
+_LOAD = (
+    sa.select(
+        deliveries.c.id,
+        deliveries.c.kind,
+        deliveries.c.account,
+        deliveries.c.source,
+        deliveries.c.key,
+        deliveries.c.lane,
+        deliveries.c.fence,
+        deliveries.c.attempts,
+        deliveries.c.doubted_at,
+        deliveries.c.reason,
+        deliveries.c.created_at,
+        deliveries.c.body,
+        conversations.c.helpdesk,
+        conversations.c.ticket,
+        conversations.c.external_id,
+        conversations.c.live_in,
+        mentions.c.body.label("mention_body"),
+        mentions.c.version,
+        replies.c.body.label("reply_body"),
+    )
+    .join(conversations, conversations.c.id == deliveries.c.conversation)
+    .outerjoin(mentions, mentions.c.id == deliveries.c.mention)
+    .outerjoin(replies, replies.c.id == deliveries.c.reply)
+    .where(deliveries.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(deliveries.c.rank, deliveries.c.due_at, deliveries.c.id)
+)
+
+_PARTS = (
+    sa.select(parts)
+    .where(parts.c.delivery.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(parts.c.delivery, parts.c.n)
+)
+
+_FOLLOWERS = (
+    sa.select(deliveries.c.id, deliveries.c.kind, mentions.c.body, mentions.c.version)
+    .outerjoin(mentions, mentions.c.id == deliveries.c.mention)
+    .where(deliveries.c.lane == sa.bindparam("lane"), sa.literal_column("deliveries.state = 'blocked'"))
+    .order_by(deliveries.c.id)
+    .limit(_COALESCED)
+)
+
+_EARLIER = (
+    sa.select(mentions.c.body)
+    .where(mentions.c.source == sa.bindparam("source"), mentions.c.external_id == sa.bindparam("external_id"))
+    .where(mentions.c.version != sa.bindparam("version"))
+    .order_by(mentions.c.id.desc())
+    .limit(1)
+)
+
+_HEARD = (
+    sa.select(mentions.c.body)
+    .where(mentions.c.conversation == sa.bindparam("conversation"))
+    .order_by(mentions.c.id.desc())
+    .limit(100)
+)
+
+
+def _load(tx: Tx, ids: Sequence[int], doubt: set[int], owner: str, at: float) -> list[Claim]:
+    rows = tx.execute(_LOAD, {"ids": ids}).all()
+    known: dict[int, list[Part]] = {}
+    for row in tx.execute(_PARTS, {"ids": ids}):
+        receipt = decode(Receipt, row.receipt) if row.receipt else None
+        part = Part(row.n, Request(row.op, row.body, row.repeatable), row.intent_at, receipt)
+        known.setdefault(row.delivery, []).append(part)
+    return [_claim(tx, row, tuple(known.get(row.id, ())), row.id in doubt, owner, at) for row in rows]
+
+
+def _claim(tx: Tx, row: Any, own: tuple[Part, ...], in_doubt: bool, owner: str, at: float) -> Claim:
+    mention = decode(Mention, row.mention_body) if row.mention_body else None
+    followers: tuple[Follower, ...] = ()
+    earlier: Mention | None = None
+    heard: tuple[Mention, ...] = ()
+    if row.kind == "mention" and mention is not None:
+        started = in_doubt or any(part.receipt for part in own)
+        if row.ticket and row.live_in > 1 and not row.version and not started:
+            followers = _followers(tx, row.lane)
+        if row.version:
+            words = {"source": row.source, "external_id": mention.external_id, "version": row.version}
+            body = tx.execute(_EARLIER, words).scalar()
+            earlier = decode(Mention, body) if body else None
+    elif row.kind == "reply":
+        bodies = tx.execute(_HEARD, {"conversation": row.lane // 2}).scalars()
+        heard = tuple(decode(Mention, body) for body in bodies)[::-1]
+    return Claim(
+        id=row.id,
+        lane=row.lane,
+        kind=row.kind,
+        account=row.account,
+        source=row.source,
+        helpdesk=row.helpdesk,
+        key=Key(row.key),
+        owner=owner,
+        fence=row.fence,
+        now=at,
+        born=row.created_at,
+        attempts=row.attempts,
+        in_doubt=in_doubt,
+        doubted_at=row.doubted_at,
+        released=row.reason == "released",
+        ticket=None if row.ticket is None else TicketId(row.ticket),
+        external_id=row.external_id or "",
+        body=row.body or "",
+        mention=mention,
+        reply=decode(Reply, row.reply_body) if row.reply_body else None,
+        parts=own,
+        followers=followers,
+        earlier=earlier,
+        heard=heard,
+    )
+
+
+def _followers(tx: Tx, lane: int) -> tuple[Follower, ...]:
+    found: list[Follower] = []
+    for row in tx.execute(_FOLLOWERS, {"lane": lane}):
+        if row.kind != "mention" or row.version:
+            break
+        found.append(Follower(row.id, decode(Mention, row.body)))
+    return tuple(found)
+
+
+# --- intend ------------------------------------------------------------------------------------------------
+
+
+def intend(tx: Tx, intent: Intent, lease: float) -> None:
+    """Make an intent durable. LeaseLost: somebody else has the delivery, send nothing."""
+    at = now(tx)
+    mine = intent.claim
+    held = _mine(mine) | {"until": at + lease, "plan": intent.plan, "decision": intent.trace}
+    if tx.execute(_INTEND, held).rowcount != 1:
+        raise LeaseLost(service="store", operation=f"delivery {mine.id}")
+    if intent.receipt is not None:
+        _save_receipt(tx, mine.id, intent.n - 1, intent.receipt)
+    if intent.ticket is not None or intent.external_id is not None:
+        _link(tx, mine, intent.ticket, intent.external_id)
+    row = {"op": intent.request.op, "body": intent.request.body, "repeatable": intent.request.repeatable}
+    row |= {"intent_at": at, "receipt": None, "receipt_id": None}
+    tx.execute(_PUT_PART[tx.dialect.name], {"delivery": mine.id, "n": intent.n, **row})
+    if intent.joined:
+        tx.execute(
+            sa.update(deliveries)
+            .where(deliveries.c.id.in_(intent.joined), deliveries.c.state == "blocked")
+            .values(carrier=mine.id)
+        )
+
+
+def _mine(mine: Claim) -> dict[str, Any]:
+    return {"number": mine.id, "by": mine.owner, "held": mine.fence}
+
+
+# fenced: nobody else may have claimed it since
+_OURS = sa.and_(
+    deliveries.c.id == sa.bindparam("number"),
+    deliveries.c.owner == sa.bindparam("by"),
+    deliveries.c.fence == sa.bindparam("held"),
+    sa.literal_column("state IN ('ready', 'intent')"),
+)
+
+_INTEND = (
+    sa.update(deliveries)
+    .where(_OURS)
+    .values(
+        state=sa.literal_column("'intent'"),
+        lease_until=sa.bindparam("until"),
+        body=sa.func.coalesce(sa.bindparam("plan", type_=sa.Text), deliveries.c.body),
+        trace=sa.func.coalesce(sa.bindparam("decision", type_=sa.Text), deliveries.c.trace),
+    )
+)
+
+
+def _upsert_part(dialect: Any) -> Any:
+    statement = dialect.insert(parts)
+    columns = ("op", "body", "repeatable", "intent_at", "receipt", "receipt_id")
+    return statement.on_conflict_do_update(
+        index_elements=["delivery", "n"], set_={name: statement.excluded[name] for name in columns}
+    )
+
+
+_PUT_PART = {"sqlite": _upsert_part(sqlite), "postgresql": _upsert_part(postgresql)}
+
+_PUT_RECEIPT = (
+    sa.update(parts)
+    .where(parts.c.delivery == sa.bindparam("number"), parts.c.n == sa.bindparam("part"))
+    .values(receipt=sa.bindparam("text"), receipt_id=sa.bindparam("theirs"))
+)
+
+_PUT_LINK = (
+    sa.update(conversations)
+    .where(conversations.c.id == sa.bindparam("number"))
+    .values(
+        ticket=sa.func.coalesce(sa.bindparam("to_ticket", type_=sa.Text), conversations.c.ticket),
+        external_id=sa.func.coalesce(sa.bindparam("named", type_=sa.Text), conversations.c.external_id),
+    )
+)
+
+
+def _save_receipt(tx: Tx, delivery: int, n: int, receipt: Receipt) -> None:
+    tx.execute(_PUT_RECEIPT, {"number": delivery, "part": n, "text": encode(receipt), "theirs": receipt.id})
+
+
+def _link(tx: Tx, mine: Claim, ticket: TicketId | None, external_id: str | None) -> None:
+    tx.execute(_PUT_LINK, {"number": mine.lane // 2, "to_ticket": ticket, "named": external_id})
+
+
+# --- settle ------------------------------------------------------------------------------------------------
+
+
+def settle(tx: Tx, outcome: Outcome) -> None:
+    """Store how a turn ended; ends, parks or re-arms the delivery and lets the next of its lane go.
+
+    LeaseLost when somebody else has the delivery: whatever was done is found by its key there.
+    """
+    at = now(tx)
+    mine = outcome.claim
+    doubted = outcome.in_doubt or outcome.end == "unsure" or mine.in_doubt
+    stays = outcome.end is None
+    changes = {
+        "new_state": outcome.end or ("intent" if outcome.in_doubt else "ready"),
+        "why": "released" if stays and mine.released else outcome.reason[:2000],
+        "tries": int(outcome.counted),
+        "decision": outcome.trace,
+        "doubt": at if doubted else None,
+        "due": at + outcome.wait if stays else None,
+        "end": at if outcome.end in ("done", "failed", "ignored") else None,
+    }
+    if tx.execute(_SETTLE, _mine(mine) | changes).rowcount != 1:
+        raise LeaseLost(service="store", operation=f"delivery {mine.id}")
+    if outcome.receipt is not None:
+        _save_receipt(tx, mine.id, outcome.part, outcome.receipt)
+    if outcome.ticket is not None:
+        _link(tx, mine, outcome.ticket, outcome.external_id)
+        if mine.in_doubt or mine.doubted_at is not None:
+            # the link was made late: an agent may have answered before we knew the ticket
+            wake(tx, mine.helpdesk, [outcome.ticket])
+    joined = _settle_joined(tx, outcome, at)
+    if outcome.end is not None and outcome.end != "unsure":
+        free_lane(tx, mine.lane, 1 + joined, at)
+    bear_notes(tx, mine, outcome.notes, at)
+    _tell_account(tx, outcome, at)
+
+
+_SETTLE = (
+    sa.update(deliveries)
+    .where(_OURS)
+    .values(
+        state=sa.bindparam("new_state"),
+        reason=sa.bindparam("why"),
+        attempts=deliveries.c.attempts + sa.bindparam("tries"),
+        trace=sa.func.coalesce(sa.bindparam("decision", type_=sa.Text), deliveries.c.trace),
+        doubted_at=sa.func.coalesce(deliveries.c.doubted_at, sa.bindparam("doubt", type_=sa.Double)),
+        due_at=sa.func.coalesce(sa.bindparam("due", type_=sa.Double), deliveries.c.due_at),
+        ended_at=sa.bindparam("end", type_=sa.Double),
+        owner=sa.literal_column("''"),
+        lease_until=sa.literal_column("0"),
+    )
+)
+
+
+def _settle_joined(tx: Tx, outcome: Outcome, at: float) -> int:
+    """Those carried along end with it when it is done, stay with it while that is unclear, and wait for themselves
+    again when it certainly was not."""
+    mine = outcome.claim
+    if not outcome.joined and not mine.parts:
+        return 0
+    riders = sa.update(deliveries).where(deliveries.c.lane == mine.lane, deliveries.c.carrier == mine.id)
+    riders = riders.where(deliveries.c.state == "blocked")
+    if outcome.end == "done":
+        return int(tx.execute(riders.values(state="done", ended_at=at, reason=outcome.reason[:2000])).rowcount)
+    if outcome.end != "unsure" and not outcome.in_doubt:
+        tx.execute(riders.values(carrier=None))
+    return 0
+
+
+def free_lane(tx: Tx, lane: int, ended: int, at: float) -> None:
+    """So many of this lane have ended: the next one that waits becomes ready."""
+    left = tx.execute(_LEAVE[lane % 2], {"number": lane // 2, "ended": ended}).scalar_one()
+    if left > 0:
+        tx.execute(_PROMOTE, {"wanted_lane": lane, "at": at})
+
+
+_LEAVE = [
+    sa.update(conversations)
+    .where(conversations.c.id == sa.bindparam("number"))
+    .values({column: column - sa.bindparam("ended")})
+    .returning(column)
+    for column in (conversations.c.live_in, conversations.c.live_out)
+]
+
+_PROMOTE = (
+    sa.update(deliveries)
+    .where(
+        deliveries.c.id
+        == sa.select(sa.func.min(deliveries.c.id))
+        .where(deliveries.c.lane == sa.bindparam("wanted_lane"), sa.literal_column("state = 'blocked'"))
+        .scalar_subquery()
+    )
+    .values(state="ready", due_at=sa.bindparam("at"))
+)
+
+
+def bear_notes(tx: Tx, mine: Claim, notes: Sequence[CommentDraft], at: float) -> None:
+    """Notes are deliveries of their own: they wait their turn in the lane towards the helpdesk."""
+    born = [
+        {"kind": "note", "account": mine.helpdesk, "source": mine.source, "body": encode(note)}
+        | {"key": f"{mine.key}.{mine.fence}.note{n}", "conversation": mine.lane // 2, "state": "", "reason": ""}
+        for n, note in enumerate(notes)
+    ]
+    bear(tx, born, at)
+
+
+def _tell_account(tx: Tx, outcome: Outcome, at: float) -> None:
+    mine = outcome.claim
+    account = accounts.c.name == mine.account
+    if outcome.stop:
+        tx.execute(
+            sa.update(accounts)
+            .where(account)
+            .values(
+                stopped_at=sa.case((accounts.c.stopped == "", at), else_=accounts.c.stopped_at),
+                stopped=outcome.stop[:500],
+                paused_until=at + outcome.pause,
+            )
+        )
+    elif outcome.pause:
+        tx.execute(
+            sa.update(accounts)
+            .where(account, accounts.c.paused_until < at + outcome.pause)
+            .values(paused_until=at + outcome.pause)
+        )
+    elif outcome.receipt is not None:
+        tx.execute(_BACK, {"called": mine.account})
+
+
+_BACK = (
+    sa.update(accounts)
+    .where(accounts.c.name == sa.bindparam("called"), accounts.c.stopped != "")
+    .values(stopped="", stopped_at=None, paused_until=0.0)
+)
+
+
+# --- the reconciler ----------------------------------------------------------------------------------------
+
+
+def doubtful(tx: Tx, owner: str, older: float, limit: int) -> list[Claim]:
+    """Ended deliveries that were once in doubt, longer than `older` seconds ago, and were not looked at again."""
+    at = now(tx)
+    ids = list(
+        tx.execute(
+            sa.select(deliveries.c.id)
+            .where(deliveries.c.doubted_at < at - older, deliveries.c.checked_at.is_(None))
+            .where(deliveries.c.doubted_at.is_not(None), deliveries.c.state == "done")
+            .order_by(deliveries.c.doubted_at)
+            .limit(limit)
+        ).scalars()
+    )
+    return _load(tx, ids, set(), owner, at) if ids else []
+
+
+def checked(tx: Tx, looked: Claim, notes: Sequence[CommentDraft]) -> None:
+    """The reconciler has looked; what it found is told on the ticket."""
+    at = now(tx)
+    marked = tx.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.id == looked.id, deliveries.c.checked_at.is_(None))
+        .values(checked_at=at)
+    )
+    if marked.rowcount == 1:
+        bear_notes(tx, looked, notes, at)

@@ -1,0 +1,211 @@
+"""The database: open it, migrate it, hand out transactions.
+
+SQLite runs in WAL with synchronous=FULL (what was answered 2xx survives a power cut) and BEGIN IMMEDIATE (a writer
+waits its turn instead of failing half-way); one process at a time may *run* on it, kept by a lock file held for the
+process's life, so that every lease found at its start is known to be dead. PostgreSQL is the engine for several
+replicas. Nothing outside this package imports SQLAlchemy.
+
+Migrations are Alembic's, with two settings it does not have by default on SQLite: transactions are begun by us, and
+DDL is transactional. Without them a kill inside a migration leaves a table behind that no retry gets past.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from connector.errors import ConnectorError, Temporary
+
+Tx = sa.Connection
+
+HEAD = "0002"
+_MIGRATION_LOCK = 4242
+
+
+class StoreBusy(ConnectorError):
+    """Another process runs on this database."""
+
+
+class Store:
+    """One database. Thread-safe; each transaction has a connection of its own."""
+
+    def __init__(self, url: str) -> None:
+        """`url`: `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://…`. Nothing is opened yet."""
+        self.url = _dialled(url)
+        self.path = Path(self.url.database) if self.is_sqlite and self.url.database else None
+        options: dict[str, Any] = {"pool_size": 5, "max_overflow": 20}
+        if self.is_sqlite:
+            options["connect_args"] = {"check_same_thread": False, "timeout": 30}
+        else:
+            options |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+        self.engine = sa.create_engine(self.url, **options)
+        if self.is_sqlite:
+            sa.event.listen(self.engine, "connect", _sqlite_connect)
+            sa.event.listen(self.engine, "begin", _sqlite_begin)
+        self._lock: IO[str] | None = None
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether one process must have the database for itself."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def shown(self) -> str:
+        """The address without its password."""
+        return self.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def begin(self) -> Iterator[Tx]:
+        """A writing transaction: all of it or nothing. Temporary when the database is away."""
+        try:
+            with self.engine.begin() as tx:
+                tx.info.pop("now", None)
+                yield tx
+        except sa.exc.OperationalError as error:
+            raise Temporary(f"the database is not available: {_first_line(error)}", service="store") from error
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A reading transaction: one consistent picture, and no writer waits for it."""
+        try:
+            with self.engine.connect().execution_options(reading=True) as tx:
+                tx.info.pop("now", None)
+                yield tx
+        except sa.exc.OperationalError as error:
+            raise Temporary(f"the database is not available: {_first_line(error)}", service="store") from error
+
+    def hold(self) -> None:
+        """Take the SQLite database for this process's life; StoreBusy when another one runs on it."""
+        if self.path is None or self._lock is not None:
+            return
+        lock = self.path.with_name(self.path.name + ".lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            lock.close()
+            raise StoreBusy(
+                f"another connector (process {holder}) runs on {self.path}; stop it, or use PostgreSQL to run several"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        self._lock = lock
+
+    def migrate(self) -> Path | None:
+        """Bring the schema up to date; the address of the SQLite back-up, when there was something to keep."""
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        current = self.revision()
+        if current == HEAD:
+            return None
+        if current is not None and current > HEAD:
+            raise ConnectorError(
+                f"the database was written by a newer connector (schema {current}, this one knows {HEAD}): upgrade"
+            )
+        backup = self._back_up(current) if current and self.path else None
+        _upgrade(self.engine, HEAD)
+        return backup
+
+    def revision(self) -> str | None:
+        """The schema's revision, None for an empty database."""
+        with self.read() as tx:
+            if not sa.inspect(tx).has_table("alembic_version"):
+                return None
+            return tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+    def _back_up(self, revision: str) -> Path:
+        assert self.path is not None
+        copy = self.path.with_name(f"{self.path.name}.{revision}.{int(time.time())}.bak")
+        connection = self.engine.raw_connection()
+        try:
+            connection.cursor().execute("VACUUM INTO ?", (str(copy),))
+        finally:
+            connection.close()
+        return copy
+
+    def close(self) -> None:
+        """Let go of every connection and of the lock."""
+        self.engine.dispose()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def now(tx: Tx) -> float:
+    """The database's clock in Unix seconds, the one clock all replicas share; read once in a transaction."""
+    at: float | None = tx.info.get("now")
+    if at is None:
+        at = time.time() if tx.dialect.name == "sqlite" else float(tx.execute(_PG_NOW).scalar_one())
+        tx.info["now"] = at
+    return at
+
+
+_PG_NOW = sa.text("SELECT extract(epoch FROM clock_timestamp())")
+
+
+def insert(tx: Tx, table: sa.Table) -> Any:
+    """An INSERT that knows ON CONFLICT in the database's own dialect."""
+    return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def _upgrade(engine: sa.Engine, revision: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "connector.store:migrations")
+    config.set_main_option("path_separator", "os")
+    with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            # several replicas may start at once: the first migrates, the others wait and find nothing to do
+            connection.execute(sa.text("SELECT pg_advisory_lock(:n)"), {"n": _MIGRATION_LOCK})
+            connection.commit()
+        try:
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+        finally:
+            if connection.dialect.name == "postgresql":
+                connection.rollback()
+                connection.execute(sa.text("SELECT pg_advisory_unlock(:n)"), {"n": _MIGRATION_LOCK})
+                connection.commit()
+
+
+def _dialled(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise ConnectorError(
+            f'"{url}" is not a database address: write sqlite:///connector.db or postgresql://…'
+        ) from None
+    if parsed.drivername in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ConnectorError(f'a store can be sqlite or postgresql, not "{parsed.drivername}"')
+    return parsed
+
+
+def _sqlite_connect(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # transactions are begun by us, see _sqlite_begin
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "temp_store=MEMORY"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: sa.Connection) -> None:
+    reading = connection.get_execution_options().get("reading")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "orig", error)).splitlines()[0][:200]

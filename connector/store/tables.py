@@ -1,0 +1,159 @@
+"""The tables. Times are Unix seconds of the database's clock; bodies are JSON text made by `model.encode`."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+_Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_Time: sa.Double[float] = sa.Double()
+
+conversations = sa.Table(
+    "conversations",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False, comment="the thread, or the thread and the author"),
+    sa.Column("helpdesk", sa.Text, nullable=False),
+    sa.Column("ticket", sa.Text, comment="the link; null until the ticket is open"),
+    sa.Column("external_id", sa.Text, comment="what the ticket carries, to find it again"),
+    sa.Column("live_in", sa.Integer, nullable=False, server_default="0", comment="unfinished towards the helpdesk"),
+    sa.Column("live_out", sa.Integer, nullable=False, server_default="0", comment="unfinished towards the platform"),
+    sa.UniqueConstraint("source", "name"),
+    sa.Index("conversations_ticket", "helpdesk", "ticket"),
+)
+
+mentions = sa.Table(
+    "mentions",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("external_id", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("conversation", _Id, sa.ForeignKey("conversations.id"), nullable=False),
+    sa.Column("received_at", _Time, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.UniqueConstraint("source", "external_id", "version"),
+    sa.Index("mentions_conversation", "conversation", "id"),
+)
+
+replies = sa.Table(
+    "replies",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("helpdesk", sa.Text, nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("ticket", sa.Text, nullable=False),
+    sa.Column("conversation", _Id, sa.ForeignKey("conversations.id"), nullable=False),
+    sa.Column("received_at", _Time, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.UniqueConstraint("helpdesk", "comment"),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("conversation", _Id, sa.ForeignKey("conversations.id"), nullable=False),
+    sa.Column("lane", _Id, nullable=False, comment="conversation * 2, plus 1 towards the platform"),
+    sa.Column("kind", sa.Text, nullable=False, comment="mention, reply or note"),
+    sa.Column("account", sa.Text, nullable=False, comment="where it goes: a helpdesk's or a source's name"),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False, unique=True),
+    sa.Column("mention", _Id, sa.ForeignKey("mentions.id")),
+    sa.Column("reply", _Id, sa.ForeignKey("replies.id")),
+    sa.Column("body", sa.Text, comment="a note's draft; the pieces of a split reply"),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("trace", sa.Text, comment="the decision"),
+    sa.Column("rank", sa.Integer, nullable=False, server_default="1", comment="0 goes before 1"),
+    sa.Column("due_at", _Time, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("owner", sa.Text, nullable=False, server_default=""),
+    sa.Column("fence", sa.Integer, nullable=False, server_default="0", comment="grows with each claim"),
+    sa.Column("lease_until", _Time, nullable=False, server_default="0"),
+    sa.Column("carrier", _Id, comment="the delivery whose comment carries this one too"),
+    sa.Column("doubted_at", _Time, comment="when it was first unclear whether it happened"),
+    sa.Column("checked_at", _Time, comment="when the reconciler looked once more"),
+    sa.Column("created_at", _Time, nullable=False),
+    sa.Column("ended_at", _Time),
+)
+_due = deliveries.c.state.in_(("ready", "intent"))
+sa.Index(
+    "deliveries_due",
+    deliveries.c.account,
+    deliveries.c.rank,
+    deliveries.c.due_at,
+    sqlite_where=_due,
+    postgresql_where=_due,
+)
+_blocked = deliveries.c.state == "blocked"
+sa.Index("deliveries_blocked", deliveries.c.lane, deliveries.c.id, sqlite_where=_blocked, postgresql_where=_blocked)
+sa.Index("deliveries_mention", deliveries.c.mention)
+sa.Index("deliveries_state", deliveries.c.state, deliveries.c.source)
+_unchecked = sa.and_(deliveries.c.doubted_at.is_not(None), deliveries.c.checked_at.is_(None))
+sa.Index("deliveries_unchecked", deliveries.c.doubted_at, sqlite_where=_unchecked, postgresql_where=_unchecked)
+
+parts = sa.Table(
+    "parts",
+    metadata,
+    sa.Column("delivery", _Id, sa.ForeignKey("deliveries.id"), primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("op", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False, comment="the frozen request"),
+    sa.Column("repeatable", sa.Boolean, nullable=False),
+    sa.Column("intent_at", _Time, nullable=False),
+    sa.Column("receipt", sa.Text),
+    sa.Column("receipt_id", sa.Text, comment="the comment's or post's id, to recognise our own"),
+    sa.Index("parts_receipt", "receipt_id"),
+)
+
+counters = sa.Table(
+    "counters",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("received", _Id, nullable=False, server_default="0"),
+    sa.Column("duplicates", _Id, nullable=False, server_default="0"),
+    sa.Column("last_at", _Time),
+)
+
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text),
+    sa.Column("owner", sa.Text, nullable=False, server_default=""),
+    sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("lease_until", _Time, nullable=False, server_default="0"),
+    sa.Column("pulled_at", _Time),
+    sa.Column("trouble", sa.Text, nullable=False, server_default=""),
+    sa.Column("trouble_since", _Time),
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("paused_until", _Time, nullable=False, server_default="0"),
+    sa.Column("stopped", sa.Text, nullable=False, server_default="", comment="why no call is made, but for a probe"),
+    sa.Column("stopped_at", _Time),
+    sa.Column("per_minute", _Time, comment="calls allowed in a minute, all replicas together"),
+    sa.Column("next_at", _Time, nullable=False, server_default="0", comment="when the next call fits (GCRA)"),
+)
+
+wakeups = sa.Table(
+    "wakeups",
+    metadata,
+    sa.Column("helpdesk", sa.Text, primary_key=True),
+    sa.Column("ticket", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False, server_default="1", comment="grows with each call"),
+    sa.Column("due_at", _Time, nullable=False),
+)
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
