@@ -43,8 +43,8 @@ _FIRST = datetime(2026, 1, 1, 9, 0, tzinfo=UTC)
 class MemoryOptions(SourceOptions):
     """How the platform behaves; the defaults are the easiest platform there could be."""
 
-    type: str = "memory"
-    helpdesk: str = "desk"
+    type: str = Field(default="memory", description="this adapter")
+    helpdesk: str = Field(default="desk", description="the helpdesk its tickets go to")
     platform: str = Field(default="memory", description="network to note on the tickets")
     max_length: int | None = Field(default=None, description="characters that fit in one post")
     max_parts: int = Field(default=1, description="parts a reply may have")
