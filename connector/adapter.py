@@ -32,6 +32,9 @@ class AccountOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     type: str = Field(description="which adapter: see `connector schema config`")
+    requests_per_minute: float | None = Field(
+        default=None, gt=0, description="calls we may make in a minute, all replicas together (default: as told)"
+    )
     allow_private_addresses: bool = Field(
         default=False, description="let downloads reach private and loopback addresses (tests only)"
     )

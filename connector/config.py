@@ -1,0 +1,245 @@
+"""config.yaml → frozen models, every mistake at once with file:line:column.
+
+Each account's options are the pydantic model its adapter declares, so a key that the adapter does not know is told
+with what was probably meant. Addresses and folders are relative to the file they stand in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from connector import plugins
+from connector.adapter import AccountOptions
+from connector.errors import ConfigError, ConnectorError, Problem
+from connector.helpdesks.base import HelpdeskOptions
+from connector.sources.base import SourceOptions
+from connector.yamlfile import Document, Where, did_you_mean, load_dotenv, read
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerOptions(_Section):
+    """The listener for hooks, health and metrics."""
+
+    listen: str = Field(default="127.0.0.1:8080", description="address:port; port 0 takes a free one")
+    max_body: int = Field(default=1_048_576, ge=1_024, description="largest hook body in bytes")
+
+    @pydantic.field_validator("listen")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        host, separator, port = value.rpartition(":")
+        if not separator or not host or not port.isdigit() or int(port) > 65_535:
+            raise ValueError("write it as address:port, such as 127.0.0.1:8080")
+        return value
+
+    @property
+    def host(self) -> str:
+        """The address part."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port part."""
+        return int(self.listen.rpartition(":")[2])
+
+
+class DeliveryOptions(_Section):
+    """How the engine works; the defaults are right for most."""
+
+    workers: int = Field(default=16, ge=1, le=64, description="calls under way at once")
+    in_doubt_wait: float = Field(
+        default=120.0, ge=0, description="seconds in which a request that was not answered may still take effect"
+    )
+    give_up_after: float = Field(default=259_200.0, ge=60, description="seconds until a delivery is given up")
+    first_pause: float = Field(default=5.0, ge=0, description="seconds before the first repetition; doubles")
+    longest_pause: float = Field(default=3_600.0, ge=1, description="the longest such pause, in seconds")
+    probe_every: float = Field(default=300.0, ge=0.1, description="seconds between probes of a stopped account")
+    reconcile_after: float = Field(
+        default=900.0, ge=0, description="seconds until what was in doubt is looked at again"
+    )
+    lease: float = Field(
+        default=120.0, ge=5, description="seconds a replica may hold a delivery without a sign of life"
+    )
+
+
+class LogOptions(_Section):
+    """What is logged and how."""
+
+    level: str = Field(
+        default="info", pattern="^(debug|info|warning|error)$", description="debug, info, warning, error"
+    )
+    json_lines: bool | None = Field(default=None, description="JSON lines; default: unless a terminal looks")
+
+
+class _Top(_Section):
+    store: str = Field(default="sqlite:///connector.db", description="sqlite:///file.db or postgresql://…")
+    server: ServerOptions = ServerOptions()
+    mappings: str = Field(default="mappings/", description="the folder with the mapping")
+    helpdesks: dict[str, Any] = Field(description="the accounts tickets go to, by a name of yours")
+    sources: dict[str, Any] = Field(default_factory=dict, description="the accounts we listen to, by a name of yours")
+    delivery: DeliveryOptions = DeliveryOptions()
+    log: LogOptions = LogOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole, checked configuration."""
+
+    file: Path
+    store: str
+    server: ServerOptions
+    mappings: Path
+    helpdesks: Mapping[str, HelpdeskOptions]
+    sources: Mapping[str, SourceOptions]
+    delivery: DeliveryOptions
+    log: LogOptions
+    problems: tuple[Problem, ...] = field(default=())
+
+
+def load(path: Path) -> Config:
+    """The configuration in that file; ConfigError with every mistake in it."""
+    load_dotenv(path.parent / ".env")
+    document = read(path)
+    problems = list(document.problems)
+    top = _section(document, document.value if document.value is not None else {}, (), _Top, problems)
+    if top is None:
+        raise ConfigError(problems)
+    helpdesks: dict[str, HelpdeskOptions] = {}
+    sources: dict[str, SourceOptions] = {}
+    for name, raw in top.helpdesks.items():
+        options = _account(document, "helpdesks", name, raw, problems)
+        if isinstance(options, HelpdeskOptions):
+            helpdesks[name] = options
+    for name, raw in top.sources.items():
+        options = _account(document, "sources", name, raw, problems)
+        if isinstance(options, SourceOptions):
+            sources[name] = options
+        _cross_check(document, name, raw, top, problems)
+    if not top.helpdesks:
+        problems.append(document.problem(("helpdesks",), "needs at least one helpdesk"))
+    mappings = path.parent / top.mappings
+    if not mappings.is_dir():
+        problems.append(document.problem(("mappings",), f"there is no folder {mappings}"))
+    if problems:
+        raise ConfigError(problems)
+    return Config(
+        file=path,
+        store=_store(top.store, path.parent),
+        server=top.server,
+        mappings=mappings,
+        helpdesks=helpdesks,
+        sources=sources,
+        delivery=top.delivery,
+        log=top.log,
+    )
+
+
+def _store(url: str, base: Path) -> str:
+    prefix = "sqlite:///"
+    if url.startswith(prefix) and not url.startswith("sqlite:////") and url != prefix:
+        return f"{prefix}{(base / url.removeprefix(prefix)).absolute()}"
+    return url
+
+
+def _account(document: Document, section: str, name: str, raw: Any, problems: list[Problem]) -> AccountOptions | None:
+    where: Where = (section, name)
+    if not _NAME.fullmatch(str(name)):
+        message = "a name is a letter, then letters, digits, - or _ (at most 40)"
+        problems.append(document.problem(where, message, at_key=True))
+    if not isinstance(raw, dict):
+        problems.append(document.problem(where, "has to be a block of keys, at least `type`"))
+        return None
+    known = plugins.helpdesk_types() if section == "helpdesks" else plugins.source_types()
+    kind = raw.get("type")
+    if kind not in known:
+        message = "`type` is missing" if kind is None else f'"{kind}" is not a known type'
+        place = (*where, "type") if kind is not None else where
+        problems.append(document.problem(place, message + did_you_mean(str(kind or ""), known)))
+        return None
+    try:
+        adapter = plugins.helpdesk_class(kind) if section == "helpdesks" else plugins.source_class(kind)
+    except ConnectorError as error:
+        problems.append(document.problem((*where, "type"), error.sentence))
+        return None
+    return _section(document, raw, where, adapter.Options, problems)
+
+
+def _cross_check(document: Document, name: str, raw: Any, top: _Top, problems: list[Problem]) -> None:
+    if name in top.helpdesks:
+        problems.append(
+            document.problem(("sources", name), f'"{name}" names a helpdesk too; names are shared', at_key=True)
+        )
+    desk = raw.get("helpdesk") if isinstance(raw, dict) else None
+    if isinstance(desk, str) and desk not in top.helpdesks:
+        where = ("sources", name, "helpdesk")
+        problems.append(document.problem(where, f'there is no helpdesk "{desk}"' + did_you_mean(desk, top.helpdesks)))
+
+
+M = Any
+
+
+def _section(document: Document, raw: Any, where: Where, model: type[M], problems: list[Problem]) -> M | None:
+    """The model made of these values; its mistakes, each at its place, when it cannot be made."""
+    if not isinstance(raw, dict):
+        problems.append(document.problem(where, "has to be a block of keys"))
+        return None
+    try:
+        return model.model_validate(raw)
+    except pydantic.ValidationError as error:
+        problems += [_problem(document, where, model, one) for one in error.errors(include_url=False)]
+        return None
+
+
+def _problem(document: Document, where: Where, model: type[M], error: Any) -> Problem:
+    step: Where = (*where, *(str(part) for part in error["loc"]))
+    kind = error["type"]
+    if kind == "missing":
+        return document.problem(step[:-1] or (), f"`{step[-1]}` is missing")
+    if kind == "extra_forbidden":
+        fields = _fields(model, error["loc"][:-1])
+        return document.problem(step, f'unknown key "{step[-1]}"' + did_you_mean(str(step[-1]), fields), at_key=True)
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return document.problem(step, message[:1].lower() + message[1:])
+
+
+def _fields(model: type[M], path: tuple[Any, ...]) -> list[str]:
+    for step in path:
+        found = model.model_fields.get(str(step))
+        if found is None or not (isinstance(found.annotation, type) and issubclass(found.annotation, BaseModel)):
+            return []
+        model = found.annotation
+    return list(model.model_fields)
+
+
+def schema() -> dict[str, Any]:
+    """A JSON Schema of config.yaml for editors, every installed adapter's options included."""
+    top = _Top.model_json_schema()
+    definitions = top.setdefault("$defs", {})
+    for section, kinds, find in (
+        ("helpdesks", plugins.helpdesk_types(), plugins.helpdesk_class),
+        ("sources", plugins.source_types(), plugins.source_class),
+    ):
+        branches = []
+        for kind in kinds:
+            options = find(kind).Options.model_json_schema(ref_template=f"#/$defs/{section}_{kind}_{{model}}")
+            for name, definition in options.pop("$defs", {}).items():
+                definitions[f"{section}_{kind}_{name}"] = definition
+            options["properties"]["type"] = {"const": kind}
+            options["title"] = kind
+            definitions[f"{section}_{kind}"] = options
+            branches.append({"$ref": f"#/$defs/{section}_{kind}"})
+        top["properties"][section]["additionalProperties"] = {"oneOf": branches}
+    top["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    top["title"] = "connector configuration"
+    return top

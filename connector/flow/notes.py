@@ -1,0 +1,106 @@
+"""What the ticket tells the agent: every reply's outcome, every edit and deletion, in private notes.
+
+A note says what happened, where to see it, and what the agent can do now. The state also goes into a field or a tag
+so that views and reports can use it; what did not arrive reopens the ticket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Literal
+
+from connector.helpdesks.base import HelpdeskOptions
+from connector.markup import link, shorten, to_html
+from connector.model import CommentDraft, Mention, Receipt, Settings, TicketId
+
+ReplyState = Literal["sent", "held", "failed", "unsure"]
+_STATES: tuple[ReplyState, ...] = ("sent", "held", "failed", "unsure")
+
+_HEADINGS: dict[ReplyState, str] = {
+    "sent": "Reply posted",
+    "held": "Reply held: it is NOT public",
+    "failed": "Reply NOT delivered",
+    "unsure": "Nobody can tell whether the reply was posted",
+}
+
+_REMEDIES: dict[ReplyState, str] = {
+    "sent": "",
+    "held": "Answer again with a public comment that fits, or ask an admin to release this one.",
+    "failed": "Nothing was posted. Answer again with a public comment, or answer by hand at the link.",
+    "unsure": "Look at the thread before you answer again; then tell an admin to retry or drop this delivery.",
+}
+
+
+def reply_settings(options: HelpdeskOptions, state: ReplyState) -> Settings:
+    """The field or the tags that show the state; a reply that did not arrive reopens the ticket."""
+    status = "open" if options.reopen and state != "sent" else None
+    if options.reply_field:
+        return Settings(fields={options.reply_field: state}, status=status)
+    others = tuple(f"reply_{other}" for other in _STATES if other != state)
+    return Settings(tags=(f"reply_{state}",), untag=others, status=status)
+
+
+def reply_note(
+    ticket: TicketId,
+    options: HelpdeskOptions,
+    state: ReplyState,
+    *,
+    mention: Mention | None,
+    reason: str = "",
+    receipts: Sequence[Receipt] = (),
+    delivery: int,
+) -> CommentDraft:
+    """The note about one reply, with the permalink of each post or with the reason and the way out."""
+    lines = [f"<p><strong>{_HEADINGS[state]}</strong></p>"]
+    if reason:
+        lines.append(f"<p>{escape(reason)}</p>")
+    posted = [link(receipt.url) if receipt.url else escape(receipt.id) for receipt in receipts]
+    if posted:
+        already = "" if state == "sent" else "Already public: "
+        lines.append("<p>" + already + "<br>".join(posted) + "</p>")
+    if _REMEDIES[state]:
+        lines.append(f"<p>{_REMEDIES[state]}</p>")
+    if state != "sent" and mention is not None and mention.url:
+        lines.append(f"<p>{link(mention.url, 'The thread')}</p>")
+    if state != "sent":
+        lines.append(f"<p>delivery {delivery}</p>")
+    return CommentDraft(ticket=ticket, html="".join(lines), settings=reply_settings(options, state))
+
+
+def edited_html(before: Mention | None, after: Mention) -> str:
+    """The author changed or deleted what they wrote; nothing is overwritten."""
+    where = f"<p>{link(after.url)}</p>" if after.url else ""
+    if after.deleted:
+        known = f"<p>It said:</p><blockquote>{to_html(before.text)}</blockquote>" if before else ""
+        return f"<p><strong>{escape(after.author.shown)} deleted this message</strong></p>{known}{where}"
+    heading = f"<p><strong>{escape(after.author.shown)} edited this message</strong></p>"
+    was = f"<p>Before:</p><blockquote>{to_html(before.text)}</blockquote>" if before else ""
+    return f"{heading}{was}<p>After:</p><blockquote>{to_html(after.text)}</blockquote>{where}"
+
+
+def together_html(texts: Sequence[tuple[Mention, str]]) -> str:
+    """Several messages of one conversation in one comment, each under its author, time and link."""
+    if len(texts) == 1:
+        return to_html(texts[0][1])
+    blocks = []
+    for mention, text in texts:
+        when = mention.created_at.strftime("%Y-%m-%d %H:%M UTC")
+        head = link(mention.url, mention.author.shown) if mention.url else escape(mention.author.shown)
+        blocks.append(f"<p><strong>{head}</strong> · {when}</p>{to_html(text)}")
+    return "".join(blocks)
+
+
+def doubled_html(receipts: Sequence[Receipt]) -> str:
+    """The reconciler found one of our writes more than once."""
+    extra = ", ".join(link(r.url, r.ticket or r.id) if r.url else escape(r.ticket or r.id) for r in receipts[1:])
+    return (
+        "<p><strong>Written more than once</strong></p>"
+        f"<p>An answer was lost on the way and the same message exists again: {extra}. "
+        "This one is kept; merge or delete the other.</p>"
+    )
+
+
+def short(text: str) -> str:
+    """A reason in one line."""
+    return shorten(text, 300)

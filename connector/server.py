@@ -1,0 +1,136 @@
+"""The HTTP listener: hooks in, health and metrics out. Starlette on uvicorn, in one thread of the daemon.
+
+A hook is answered 2xx only when what it brought is durable; everything refused gets the right 4xx and one sentence,
+and nothing of it is stored. Bodies are read up to a limit and no further.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from connector.adapter import Hook
+from connector.errors import BadHook, ConnectorError, Temporary
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """What the listener asks the daemon. `receive` verifies and reads a hook (BadHook when it refuses, LookupError
+    when no account has that name) and gives a future that is done when it is durable. `alive` and `ready` give what
+    is wrong, or an empty text."""
+
+    receive: Callable[[str, Hook], Future[dict[str, Any]]]
+    alive: Callable[[], str]
+    ready: Callable[[], str]
+    metrics: Callable[[], tuple[bytes, str]]
+
+
+def application(handlers: Handlers, max_body: int) -> Starlette:
+    """The ASGI application, without a listener: `POST /hooks/NAME`, `/healthz`, `/readyz`, `/metrics`."""
+
+    async def hook(request: Request) -> Response:
+        received_at = time.time()
+        try:
+            body = await _body(request, max_body)
+            headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in request.headers.raw}
+            stored = handlers.receive(request.path_params["name"], Hook(headers, body, received_at))
+            return JSONResponse(await asyncio.wrap_future(stored))
+        except LookupError:
+            return _refused(404, "there is no account of that name that takes hooks")
+        except BadHook as error:
+            return _refused(error.status or 400, error.sentence)
+        except Temporary as error:
+            return _refused(503, error.sentence, {"Retry-After": str(int(error.wait or 5))})
+        except ConnectorError as error:
+            return _refused(500, error.sentence)
+
+    async def alive(_: Request) -> Response:
+        return _state(handlers.alive())
+
+    async def ready(_: Request) -> Response:
+        return _state(handlers.ready())
+
+    async def metrics(_: Request) -> Response:
+        content, kind = await asyncio.to_thread(handlers.metrics)
+        return Response(content, media_type=kind)
+
+    return Starlette(
+        routes=[
+            Route("/hooks/{name}", hook, methods=["POST"]),
+            Route("/healthz", alive),
+            Route("/readyz", ready),
+            Route("/metrics", metrics),
+        ]
+    )
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise BadHook(f"the body is larger than {limit} bytes", status=413)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise BadHook(f"the body is larger than {limit} bytes", status=413)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _refused(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": sentence}, status_code=status, headers=dict(headers or {}))
+
+
+def _state(trouble: str) -> Response:
+    return PlainTextResponse(trouble or "ok", status_code=503 if trouble else 200)
+
+
+class Listener:
+    """uvicorn in a thread of its own; the socket is bound before it starts, so that a taken port is told at once."""
+
+    def __init__(self, app: Starlette, host: str, port: int) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind((host, port))
+        except OSError as error:
+            self._socket.close()
+            raise ConnectorError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        self.address = f"http://{host}:{self._socket.getsockname()[1]}"
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=20, server_header=False
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+
+    def start(self) -> None:
+        """Listen; gives back when calls are answered."""
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            time.sleep(0.01)
+        if not self._server.started:
+            raise ConnectorError(f"the listener on {self.address} did not start")
+
+    def stop(self) -> None:
+        """Answer what is under way, then stop listening."""
+        self._server.should_exit = True
+        self._thread.join(timeout=25)
+        self._socket.close()
+
+    def _run(self) -> None:
+        with asyncio.Runner() as runner:
+            runner.run(self._server.serve(sockets=[self._socket]))
