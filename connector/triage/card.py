@@ -1,0 +1,108 @@
+"""The context card: a private note with all an agent asks before answering.
+
+Who, what, when, where, why, how, and how far it reaches. Whether everyone can read the answer stands first, in words.
+Everything people typed is escaped; links go to web addresses only; the tags are those that helpdesks keep.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, tzinfo
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from connector.markup import shorten
+from connector.model import Decision, Mention
+from connector.triage.templates import shown_author, shown_platform, stars
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_MOST_REASONS = 8
+
+
+def _excerpt(text: object, length: int) -> str:
+    return shorten(_CONTROL.sub(" ", str(text)), length)
+
+
+def _is_web(url: object) -> bool:
+    return re.match(r"https?://[^\s]+$", str(url), re.IGNORECASE) is not None
+
+
+def _environment() -> Environment:
+    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    made.filters["excerpt"] = _excerpt
+    made.tests["web"] = _is_web
+    return made
+
+
+_TEMPLATE = _environment().from_string((resources.files(__package__) / "card.html").read_text(encoding="utf-8"))
+
+
+def card(mention: Mention, decision: Decision, *, answers_as: str, limits: str, zone: tzinfo = UTC) -> str:
+    """The card as HTML. `answers_as` is the account that will answer, empty when none can; `limits` is what an
+    answer has to keep to, or why there can be none, in words; times are told in `zone`."""
+    return _TEMPLATE.render(
+        mention=mention,
+        decision=decision,
+        author=mention.author,
+        parent=mention.parent,
+        shown_author=_excerpt(shown_author(mention.author), 120),
+        platform=shown_platform(mention.platform),
+        kind=mention.kind.replace("_", " "),
+        tone=_tone(decision),
+        posted=_posted(mention.created_at, zone),
+        reasons=_reasons(decision),
+        extent=_extent(mention),
+        answers_as=answers_as,
+        limits=limits,
+        number=_number,
+    ).strip()
+
+
+def _tone(decision: Decision) -> str:
+    tone = decision.tone
+    label = tone.label.replace("_", " ")
+    by = {"source": "says the source", "rating": "from the rating", "lexicon": "from the words"}.get(tone.by, tone.by)
+    return label if tone.label == "unknown" or not by else f"{label}, {by}"
+
+
+def _posted(at: datetime, zone: tzinfo) -> str:
+    try:
+        return at.astimezone(zone).strftime("%a %d %b %Y, %H:%M ") + str(getattr(zone, "key", "UTC"))
+    except (OverflowError, ValueError):
+        return str(at)
+
+
+def _reasons(decision: Decision) -> list[str]:
+    """One line per rule that matched: its name, its place, why, and what it set."""
+    found: list[str] = []
+    for name in decision.rules[:_MOST_REASONS]:
+        lines = [line for line in decision.because if line.rule == name and not line.why.startswith("kept:")]
+        sets = "; ".join(
+            f"{line.field} {_plain(line.value)}" for line in lines if line.field not in ("stop", "ignored")
+        )
+        place = next((line.place for line in lines if line.place), "")
+        why = next((line.why for line in lines if line.why and line.field != "stop"), "")
+        told = "; ".join(part for part in (sets, why) if part)
+        found.append(_excerpt(f"{name}{f' ({place})' if place else ''}{f': {told}' if told else ''}", 400))
+    left = len(decision.rules) - _MOST_REASONS
+    return [*found, f"and {left} more"] if left > 0 else found
+
+
+def _extent(mention: Mention) -> str:
+    parts = []
+    if mention.author.followers is not None:
+        parts.append(f"{_number(mention.author.followers)} followers")
+    parts += [f"{_number(count)} {_excerpt(name, 40)}" for name, count in list(mention.engagement.items())[:12]]
+    if mention.rating is not None:
+        parts.append(f"rating {stars(mention.rating)}")
+    return " · ".join(parts) or "not known"
+
+
+def _number(value: int) -> str:
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

@@ -1,0 +1,428 @@
+"""Conditions: what a rule asks of a mention, as values that can be run, told and reasoned about.
+
+A condition is `All`, `Some`, `Not` or a `Test` of one field. Four things can be done with one:
+
+    check()             a closure from Facts to bool, made once at load: this is what runs for every mention
+    tell(facts, held)   the sentence for the trace: why it held, or why it did not
+    bounds(known)       whether it can still be true, and can still be false, when only some fields are known
+    implies(a, b)       True only when every mention that fits `a` fits `b` as well
+
+The last two never guess: where they cannot know, `bounds` says both and `implies` says no. So "this ignore rule can
+never match a negative mention" and "this rule is never reached" are proofs, as far as they go.
+
+Logic is two-valued: a datum that is missing matches nothing, and so `not` of it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Protocol
+
+import regex
+
+from connector.triage.facts import Facts, Said, fold, getter, words_of
+
+Check = Callable[[Facts], bool]
+
+PATTERN_SECONDS = 0.05
+
+_SAMPLES = ("a", "а", "1", " ", "ab", "a ", "а1", "!", "a@b.", "/a")
+
+
+class Condition:
+    """The algebra. Subclasses are frozen and compare by value."""
+
+    def check(self) -> Check:
+        """The closure that runs."""
+        raise NotImplementedError
+
+    def tell(self, facts: Facts, held: bool) -> str:
+        """Why it held, or why not, for this mention."""
+        raise NotImplementedError
+
+    def bounds(self, known: Mapping[str, Any]) -> tuple[bool, bool]:
+        """(can be true, can be false) for a mention of which only these fields are known."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class All(Condition):
+    """Every part holds; no part at all: always."""
+
+    parts: tuple[Condition, ...] = ()
+
+    def check(self) -> Check:
+        checks = tuple(part.check() for part in self.parts)
+        if not checks:
+            return lambda _: True
+        if len(checks) == 1:
+            return checks[0]
+
+        def every(facts: Facts) -> bool:
+            for check in checks:  # noqa: SIM110 - all() with a generator costs twice as much here
+                if not check(facts):
+                    return False
+            return True
+
+        return every
+
+    def tell(self, facts: Facts, held: bool) -> str:
+        if not self.parts:
+            return "every mention"
+        if held:
+            return "; ".join(part.tell(facts, True) for part in self.parts)
+        return next((part.tell(facts, False) for part in self.parts if not part.check()(facts)), "")
+
+    def bounds(self, known: Mapping[str, Any]) -> tuple[bool, bool]:
+        each = [part.bounds(known) for part in self.parts]
+        return all(true for true, _ in each), any(false for _, false in each)
+
+
+@dataclass(frozen=True, slots=True)
+class Some(Condition):
+    """At least one part holds; no part at all: never."""
+
+    parts: tuple[Condition, ...] = ()
+
+    def check(self) -> Check:
+        checks = tuple(part.check() for part in self.parts)
+        if len(checks) == 1:
+            return checks[0]
+
+        def some(facts: Facts) -> bool:
+            for check in checks:  # noqa: SIM110 - as above
+                if check(facts):
+                    return True
+            return False
+
+        return some
+
+    def tell(self, facts: Facts, held: bool) -> str:
+        if held:
+            return next((part.tell(facts, True) for part in self.parts if part.check()(facts)), "")
+        return "; ".join(part.tell(facts, False) for part in self.parts)
+
+    def bounds(self, known: Mapping[str, Any]) -> tuple[bool, bool]:
+        each = [part.bounds(known) for part in self.parts]
+        return any(true for true, _ in each), all(false for _, false in each)
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Condition):
+    """The part does not hold."""
+
+    part: Condition
+
+    def check(self) -> Check:
+        check = self.part.check()
+        return lambda facts: not check(facts)
+
+    def tell(self, facts: Facts, held: bool) -> str:
+        return self.part.tell(facts, not held)
+
+    def bounds(self, known: Mapping[str, Any]) -> tuple[bool, bool]:
+        true, false = self.part.bounds(known)
+        return false, true
+
+
+@dataclass(frozen=True, slots=True)
+class Test(Condition):
+    """One field is as wanted."""
+
+    __test__ = False  # a name pytest would otherwise collect
+
+    field: str
+    want: Want
+
+    def check(self) -> Check:
+        get, holds = getter(self.field), self.want.compiled()
+        return lambda facts: holds(get(facts))
+
+    def tell(self, facts: Facts, held: bool) -> str:
+        value = getter(self.field)(facts)
+        if value is None or value == "":
+            return f"{self.field} is unknown" if held else f"{self.field} is unknown, wanted {self.want.shown()}"
+        return self.want.tell(self.field, value, held)
+
+    def bounds(self, known: Mapping[str, Any]) -> tuple[bool, bool]:
+        if self.field not in known:
+            return True, True
+        held = self.want.compiled()(known[self.field])
+        return held, not held
+
+
+# --- what a field may be asked to be -----------------------------------------------------------------------
+
+
+class Want(Protocol):
+    """What is wanted of one field's value. The value may be None: unknown matches nothing."""
+
+    def compiled(self) -> Callable[[Any], bool]:
+        """The test that runs."""
+
+    def within(self, other: Any) -> bool:
+        """Every value that fits this fits the other (of the same class)."""
+
+    def shown(self) -> str:
+        """As a person would write it."""
+
+    def tell(self, name: str, value: Any, held: bool) -> str:
+        """Why it held, or why not."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The value is one of these; text values may hold `*` for any letters, and are compared folded."""
+
+    values: frozenset[Any]
+
+    def compiled(self) -> Callable[[Any], bool]:
+        plain = frozenset(value for value in self.values if not _is_glob(value))
+        globs = tuple(str(value) for value in self.values if _is_glob(value))
+        if not globs:
+            return plain.__contains__
+        return lambda value: value in plain or (bool(value) and any(_globbed(value, glob) for glob in globs))
+
+    def within(self, other: OneOf) -> bool:
+        return self.values <= other.values
+
+    def shown(self) -> str:
+        return " or ".join(sorted(str(value) for value in self.values))
+
+    def tell(self, name: str, value: Any, held: bool) -> str:
+        return f"{name} is {_show(value)}" if held else f"{name} is {_show(value)}, wanted {self.shown()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of numbers; an open end does not count itself."""
+
+    low: float = float("-inf")
+    high: float = float("inf")
+    low_open: bool = False
+    high_open: bool = False
+
+    def has(self, value: float) -> bool:
+        """Whether the number lies in it."""
+        above = value > self.low if self.low_open else value >= self.low
+        return above and (value < self.high if self.high_open else value <= self.high)
+
+    def within(self, other: Span) -> bool:
+        """Whether it lies inside the other."""
+        low = self.low > other.low or (self.low == other.low and (self.low_open or not other.low_open))
+        return low and (
+            self.high < other.high or (self.high == other.high and (self.high_open or not other.high_open))
+        )
+
+    @property
+    def empty(self) -> bool:
+        """Whether no number lies in it."""
+        return self.low > self.high or (self.low == self.high and (self.low_open or self.high_open))
+
+    def shown(self) -> str:
+        """As a person would write it."""
+        if self.low == self.high:
+            return _show(self.low)
+        parts = []
+        if self.low != float("-inf"):
+            parts.append(f"{'>' if self.low_open else '≥'} {_show(self.low)}")
+        if self.high != float("inf"):
+            parts.append(f"{'<' if self.high_open else '≤'} {_show(self.high)}")
+        return " and ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class InSpans:
+    """The number lies in one of these stretches."""
+
+    spans: tuple[Span, ...]
+
+    def compiled(self) -> Callable[[Any], bool]:
+        spans = self.spans
+        if len(spans) == 1:
+            has = spans[0].has
+            return lambda value: value is not None and has(value)
+        return lambda value: value is not None and any(span.has(value) for span in spans)
+
+    def within(self, other: InSpans) -> bool:
+        return all(any(span.within(wider) for wider in other.spans) for span in self.spans)
+
+    def shown(self) -> str:
+        return " or ".join(span.shown() for span in self.spans)
+
+    def tell(self, name: str, value: Any, held: bool) -> str:
+        shown = _show(value)
+        if held and any(span.low == span.high == value for span in self.spans):
+            return f"{name} is {shown}"
+        return f"{name} {shown} is {self.shown()}" if held else f"{name} is {shown}, wanted {self.shown()}"
+
+
+@dataclass(frozen=True, slots=True)
+class HasWord:
+    """The text has one of these: a whole word, a beginning (`возврат*`), a phrase, or a sign such as an emoji.
+
+    `entries` are in the form `entry_of` makes."""
+
+    entries: frozenset[str]
+
+    def compiled(self) -> Callable[[Any], bool]:
+        needles, signs = self.needles()
+
+        def holds(said: Said) -> bool:
+            line = said.line
+            for needle in needles:
+                if needle in line:
+                    return True
+            return bool(signs) and any(sign in said.folded for sign in signs)
+
+        return holds
+
+    def needles(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What to look for in the line of words, and in the whole text."""
+        words, signs = [], []
+        for entry in sorted(self.entries):
+            if words_of(entry):
+                words.append(f" {entry[:-1]}" if entry.endswith("*") else f" {entry} ")
+            else:
+                signs.append(entry)
+        return tuple(words), tuple(signs)
+
+    def within(self, other: HasWord) -> bool:
+        return self.entries <= other.entries
+
+    def shown(self) -> str:
+        entries = sorted(self.entries)
+        return ", ".join(entries[:5]) + (", …" if len(entries) > 5 else "")
+
+    def tell(self, name: str, value: Said, held: bool) -> str:
+        if not held:
+            return f"{name} has none of: {self.shown()}"
+        needles, signs = self.needles()
+        for needle in needles:
+            at = value.line.find(needle)
+            if at >= 0:
+                end = value.line.index(" ", at + len(needle.rstrip()))
+                return f"{name} has «{value.line[at:end].strip()}»"
+        return f"{name} has «{next((sign for sign in signs if sign in value.folded), '')}»"
+
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """The text fits a regular expression somewhere, without regard to case. TimeoutError when that takes too long."""
+
+    pattern: str
+
+    def compiled(self) -> Callable[[Any], bool]:
+        search = regex.compile(self.pattern, regex.IGNORECASE).search
+        return lambda value: search(_raw(value), timeout=PATTERN_SECONDS) is not None
+
+    def within(self, other: Fits) -> bool:
+        return self == other
+
+    def shown(self) -> str:
+        return f"/{self.pattern}/"
+
+    def tell(self, name: str, value: Any, held: bool) -> str:
+        if not held:
+            return f"{name} does not match {self.shown()}"
+        found = regex.compile(self.pattern, regex.IGNORECASE).search(_raw(value), timeout=PATTERN_SECONDS)
+        return f"{name} matches {self.shown()} («{found.group()[:60] if found else ''}»)"
+
+
+@dataclass(frozen=True, slots=True)
+class Is:
+    """The flag is so."""
+
+    value: bool
+
+    def compiled(self) -> Callable[[Any], bool]:
+        wanted = self.value
+        return lambda value: value is wanted
+
+    def within(self, other: Is) -> bool:
+        return self == other
+
+    def shown(self) -> str:
+        return _show(self.value)
+
+    def tell(self, name: str, value: Any, held: bool) -> str:
+        return f"{name} is {_show(value)}" if held else f"{name} is {_show(value)}, wanted {self.shown()}"
+
+
+def _raw(value: Any) -> str:
+    return value.raw if isinstance(value, Said) else str(value)
+
+
+def _is_glob(value: Any) -> bool:
+    return isinstance(value, str) and "*" in value
+
+
+def _globbed(value: Any, glob: str) -> bool:
+    return fnmatchcase(str(value), glob.replace("[", "[[]").replace("?", "[?]"))
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def entry_of(text: str) -> str:
+    """A word, beginning or phrase of a mapping in the form `HasWord` compares. Empty: there is nothing to look for;
+    a `*` anywhere but at the end stays in it, and no text will ever fit."""
+    folded = fold(text.strip())
+    star = folded.endswith("*") and len(folded) > 1
+    words = words_of(folded.rstrip("*") if star else folded)
+    return " ".join(words) + ("*" if star else "") if words else folded
+
+
+def too_slow(pattern: str) -> bool:
+    """Whether a regular expression loses itself in short, ordinary texts (nested repetition such as `(a+)+$`)."""
+    compiled = regex.compile(pattern, regex.IGNORECASE)
+    letters = "".join(sorted(set(regex.findall(r"\w", pattern))))[:20]
+    samples = (*_SAMPLES, *letters, letters) if letters else _SAMPLES
+    try:
+        for sample in samples:
+            text = sample * (64 // len(sample) + 1)
+            compiled.search(text, timeout=PATTERN_SECONDS)
+            compiled.search(f"{text}\x01", timeout=PATTERN_SECONDS)
+    except TimeoutError:
+        return True
+    return False
+
+
+# --- reasoning ---------------------------------------------------------------------------------------------
+
+
+def implies(one: Condition, other: Condition) -> bool:
+    """True only when every mention that fits `one` fits `other` too. False: it could not be shown.
+
+    Tests of `priority` prove nothing: it may change between the two rules."""
+    if isinstance(one, Some):
+        return all(implies(part, other) for part in one.parts)
+    if isinstance(other, All):
+        return all(implies(one, part) for part in other.parts)
+    if isinstance(one, All) and any(implies(part, other) for part in one.parts):
+        return True
+    if isinstance(other, Some):
+        return any(implies(one, part) for part in other.parts)
+    if isinstance(one, Not) and isinstance(other, Not):
+        return implies(other.part, one.part)
+    if isinstance(one, Test) and isinstance(other, Test) and one.field == other.field != "priority":
+        return type(one.want) is type(other.want) and one.want.within(other.want)
+    return False
+
+
+def fields_in(condition: Condition) -> Iterable[str]:
+    """The fields a condition looks at."""
+    if isinstance(condition, All | Some):
+        for part in condition.parts:
+            yield from fields_in(part)
+    elif isinstance(condition, Not):
+        yield from fields_in(condition.part)
+    elif isinstance(condition, Test):
+        yield condition.field

@@ -1,0 +1,95 @@
+"""Whether a helpdesk has what the mapping names. Needs its Vocabulary; runs in `connector check --live`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+
+from connector.errors import Problem
+from connector.model import FieldSpec, Vocabulary
+from connector.triage.settings import KEYS, Assignment
+from connector.yamlfile import did_you_mean
+
+_SYSTEM = {
+    "priority": "priority",
+    "status": "status",
+    "custom_status": "status",
+    "tickettype": "type",
+    "group": "group",
+}
+
+
+def lint(assignments: Iterable[Assignment], vocabulary: Vocabulary) -> list[Problem]:
+    """Every name and value in these that the helpdesk would refuse or drop, with its place."""
+    found: list[Problem] = []
+    for one in assignments:
+        if one.field.startswith("fields."):
+            found += _field(one, vocabulary.fields)
+        elif one.field in ("group", "brand", "form"):
+            names = {"group": vocabulary.groups, "brand": vocabulary.brands, "form": vocabulary.forms}[one.field]
+            found += _name(one, names)
+    return found
+
+
+def _name(one: Assignment, names: Sequence[str]) -> list[Problem]:
+    if one.value in names or one.value.isdigit():
+        return []
+    there = did_you_mean(one.value, names) if names else f"; this helpdesk has no {one.field}s"
+    return [_problem(one, f'there is no {one.field} "{one.value}"{there}')]
+
+
+def _field(one: Assignment, specs: Sequence[FieldSpec]) -> list[Problem]:
+    name = one.field.removeprefix("fields.")
+    fitting = [spec for spec in specs if name == spec.id] or [spec for spec in specs if name == spec.title]
+    if not fitting:
+        titles = [spec.title for spec in specs if spec.type not in _SYSTEM]
+        there = did_you_mean(name, titles) if titles else "; this helpdesk has no fields of its own"
+        return [_problem(one, f'there is no ticket field "{name}"{there}', at_key=True)]
+    if len(fitting) > 1:
+        ids = ", ".join(spec.id for spec in fitting)
+        return [_problem(one, f'{len(fitting)} fields are called "{name}"; use the id ({ids})', at_key=True)]
+    spec = fitting[0]
+    system = _SYSTEM.get(spec.type)
+    if system in KEYS:
+        return [_problem(one, f"is the helpdesk's own {system}: write `{system}` instead", at_key=True)]
+    message = _misfit(one, spec)
+    return [_problem(one, message)] if message else []
+
+
+def _misfit(one: Assignment, spec: FieldSpec) -> str:
+    """Why the field would not take the value; empty when it would."""
+    value, many = one.value, spec.type in ("multiselect", "multi_select")
+    if isinstance(value, tuple) and not many:
+        return f'the field "{spec.title}" takes one value, not a list'
+    if spec.values:
+        wrong = next(
+            (item for item in (value if isinstance(value, tuple) else (value,)) if str(item) not in spec.values), None
+        )
+        return (
+            ""
+            if wrong is None
+            else f'"{wrong}" is not a value of "{spec.title}"{did_you_mean(str(wrong), spec.values)}'
+        )
+    if spec.type == "checkbox" and not isinstance(value, bool):
+        return f'the field "{spec.title}" is a checkbox: true or false'
+    if spec.type in ("integer", "decimal", "number") and not _number(value, whole=spec.type == "integer"):
+        kind = "a whole number" if spec.type == "integer" else "a number"
+        return f'the field "{spec.title}" takes {kind}'
+    if spec.type == "date" and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(value)):
+        return f'the field "{spec.title}" takes a date such as 2026-01-31'
+    return ""
+
+
+def _number(value: object, *, whole: bool) -> bool:
+    if isinstance(value, bool):
+        return False
+    try:
+        number = float(str(value))
+    except ValueError:
+        return False
+    return math.isfinite(number) and (not whole or number.is_integer())
+
+
+def _problem(one: Assignment, message: str, *, at_key: bool = False) -> Problem:
+    return one.document.problem(one.where, message, at_key=at_key)

@@ -1,0 +1,120 @@
+"""Reading a `set`: what a rule or a table row puts onto the ticket, one `Assignment` per value.
+
+What can be wrong without asking a helpdesk is told here; whether groups, brands, forms and fields exist is asked by
+`connector check --live` (lint.py).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from connector.model import PRIORITIES, Settings
+from connector.triage.sheet import Sheet, shown
+from connector.yamlfile import Document, Where
+
+TYPES = ("problem", "incident", "question", "task")
+STATUSES = ("new", "open", "pending", "hold", "solved")
+NAMES = ("group", "brand", "form")
+KEYS = ("priority", "type", "status", *NAMES, "tags", "untag", "fields")
+
+_MOST_TAG = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One value for one ticket property. `field` is a word of Settings, or `fields.<name>`; tags are tuples."""
+
+    field: str
+    value: Any
+    where: Where
+    place: str
+    document: Document
+
+    @property
+    def same(self) -> tuple[str, str]:
+        """What makes two of them say the same."""
+        return self.field, str(self.value)
+
+
+def read_settings(value: Any, where: Where, sheet: Sheet) -> tuple[Assignment, ...]:
+    """What a `set` says; mistakes go onto the sheet."""
+    keys = sheet.mapping(value, where, "a mapping of ticket properties")
+    if isinstance(value, dict) and not value:
+        sheet.wrong(where, "is empty: name at least one ticket property")
+    sheet.keys(keys, where, KEYS, "a ticket property")
+    found: list[Assignment] = []
+    for key, item in keys.items():
+        at = (*where, key)
+        if key == "fields":
+            found += _fields(item, at, sheet)
+        elif key in KEYS:
+            read = _value(key, item, at, sheet)
+            if read:
+                found.append(Assignment(key, read, at, sheet.at(at), sheet.document))
+    return tuple(found)
+
+
+def _value(key: str, value: Any, where: Where, sheet: Sheet) -> Any:
+    if key == "priority":
+        return sheet.choice(value, where, PRIORITIES, "a priority")
+    if key == "type":
+        return sheet.choice(value, where, TYPES, "a ticket type")
+    if key == "status":
+        if value == "closed":
+            sheet.wrong(where, "a ticket cannot be made closed; solved is the last one can set")
+            return ""
+        return sheet.choice(value, where, STATUSES, "a ticket status")
+    if key in NAMES:
+        return sheet.text(value, where)
+    return tuple(tag for at, item in sheet.items(value, where) if (tag := _tag(item, at, sheet)))
+
+
+def _tag(value: Any, where: Where, sheet: Sheet) -> str:
+    tag = sheet.text(value, where)
+    if any(letter.isspace() for letter in tag) or "," in tag:
+        fixed = "_".join(tag.replace(",", " ").split())
+        sheet.wrong(where, f'"{tag}": a tag is one word without spaces or commas; write {fixed}')
+        return ""
+    if len(tag) > _MOST_TAG:
+        sheet.wrong(where, f"is longer than {_MOST_TAG} characters")
+        return ""
+    return tag.lower()
+
+
+def _fields(value: Any, where: Where, sheet: Sheet) -> list[Assignment]:
+    found = []
+    if not isinstance(value, dict):
+        sheet.wrong(where, f"has to be a mapping of field names or ids to values, not {shown(value)}")
+        return []
+    for key, item in value.items():
+        at = (*where, str(key))
+        read = _field(item, at, sheet)
+        if isinstance(key, bool):
+            sheet.wrong(at, f"the key {shown(key)} has to be text: quote it", at_key=True)
+        elif read is not None:
+            found.append(Assignment(f"fields.{key}", read, at, sheet.at(at), sheet.document))
+    return found
+
+
+def _field(value: Any, where: Where, sheet: Sheet) -> Any:
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, list):
+        return tuple(sheet.text(item, (*where, i)) for i, item in enumerate(value))
+    if isinstance(value, str | int | float | bool):
+        return value
+    sheet.wrong(where, f"has to be text, a number, true, false or a list of texts, not {shown(value)}")
+    return None
+
+
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    """The ticket properties in a collection of values by field."""
+    return Settings(
+        **{key: values.get(key) for key in ("priority", "type", "status", *NAMES)},
+        tags=tuple(values.get("tags", ())),
+        untag=tuple(values.get("untag", ())),
+        fields={key.removeprefix("fields."): item for key, item in values.items() if key.startswith("fields.")},
+    )

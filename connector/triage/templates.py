@@ -1,0 +1,324 @@
+"""Subject and comment of a ticket, from Jinja2 templates that cannot do harm.
+
+A template is text with `{{ values }}`, `{% if %}` and one plain `{% for %}`. There is nothing to call, nothing to
+multiply and nothing to include, so none can run long, reach out or grow without end; the output is cut at a length as
+it is produced. Names are checked and samples rendered when a mapping is loaded, so a template that loads works.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from connector.markup import shorten
+from connector.model import Author, Mention, Parent, Settings, Tone
+from connector.triage.sheet import Sheet
+from connector.yamlfile import Where, did_you_mean
+
+SUBJECT = "{{ platform }} · {{ author }}: {{ title or text or kind }}"
+COMMENT = """\
+{% if title %}{{ title }}
+
+{% endif %}{{ text or "(no text)" }}
+{% if rating is not none %}
+Rating: {{ stars }}
+{% endif %}{% if url %}
+{{ url }}
+{% endif %}"""
+
+MOST_SUBJECT = 150
+MOST_COMMENT = 60_000
+_MOST_TEMPLATE = 8_000
+_MOST_REPLACED = 200_000
+_FORBIDDEN: Mapping[type[nodes.Node], str] = {
+    nodes.Call: "calls something; use a filter instead, as in {{ text|upper }}",
+    nodes.CallBlock: "has a {% call %}",
+    nodes.Macro: "has a {% macro %}",
+    nodes.FilterBlock: "has a {% filter %} block",
+    nodes.Include: "includes another template",
+    nodes.Import: "imports another template",
+    nodes.FromImport: "imports another template",
+    nodes.Extends: "extends another template",
+    nodes.Block: "has a {% block %}",
+    nodes.Assign: "has a {% set %}",
+    nodes.AssignBlock: "has a {% set %}",
+    nodes.With: "has a {% with %}",
+    nodes.Mul: "multiplies; that could grow without end",
+    nodes.Pow: "raises to a power; that could grow without end",
+    nodes.Mod: "uses %; that could grow without end",
+}
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_PLATFORMS: Mapping[str, str] = {
+    "bluesky": "Bluesky",
+    "mastodon": "Mastodon",
+    "vk": "VK",
+    "ok": "OK",
+    "x": "X",
+    "rss": "RSS",
+    "youtube": "YouTube",
+    "tiktok": "TikTok",
+    "linkedin": "LinkedIn",
+    "github": "GitHub",
+    "app_store": "App Store",
+    "google_play": "Google Play",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The author of a mention as templates see them: printed whole, or one datum at a time."""
+
+    id: str
+    name: str
+    handle: str
+    url: str
+    followers: int | None
+    verified: bool | None
+
+    def __str__(self) -> str:
+        return shown_author(Author(self.id, self.name, self.handle))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """The parent as templates see it: false where there is none."""
+
+    text: str = ""
+    url: str = ""
+    author: str = ""
+    there: bool = False
+
+    def __bool__(self) -> bool:
+        return self.there
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def shown_author(author: Author) -> str:
+    """`Anna (@anna)`, or as much of it as there is."""
+    handle = f"@{author.handle}" if author.handle else ""
+    if author.name and handle and author.name not in (author.handle, handle):
+        return f"{author.name} ({handle})"
+    return handle or author.name or author.id
+
+
+def shown_platform(platform: str) -> str:
+    """The platform's name as people write it."""
+    return _PLATFORMS.get(platform.lower()) or platform.replace("_", " ").capitalize()
+
+
+def stars(rating: float | None) -> str:
+    """A rating for people: ★★★★☆ (4 of 5) where it is one of five, else the number."""
+    if rating is None:
+        return ""
+    number = f"{rating:g}"
+    if not 0 <= rating <= 5:
+        return number
+    full = int(rating + 0.5)
+    return f"{'★' * full}{'☆' * (5 - full)} ({number} of 5)"
+
+
+def values(mention: Mention, tone: Tone, language: str, settings: Settings, zone: tzinfo) -> dict[str, Any]:
+    """What a template may name. The keys are a promise to admins."""
+    author, parent = mention.author, mention.parent
+    try:
+        posted = mention.created_at.astimezone(zone)
+    except (OverflowError, ValueError):
+        posted = mention.created_at
+    return {
+        "source": mention.source,
+        "platform": shown_platform(mention.platform),
+        "kind": mention.kind.replace("_", " "),
+        "text": mention.text.strip(),
+        "title": mention.title.strip(),
+        "url": mention.url,
+        "author": _Said(author.id, author.name, author.handle, author.url, author.followers, author.verified),
+        "parent": _Answered(parent.text, parent.url, parent.author, True) if parent else _Answered(),
+        "tone": tone.label,
+        "language": language,
+        "priority": settings.priority,
+        "tags": settings.tags,
+        "rating": mention.rating,
+        "stars": stars(mention.rating),
+        "engagement": dict(mention.engagement),
+        "private": mention.private,
+        "posted": posted.strftime("%Y-%m-%d %H:%M"),
+    }
+
+
+# --- the environment ---------------------------------------------------------------------------------------
+
+
+def _excerpt(value: Any, length: int = 100) -> str:
+    return shorten(str(value), max(2, int(length)))
+
+
+def _replace(value: Any, old: str, new: str) -> str:
+    text = str(value)
+    if len(text) + text.count(str(old)) * len(str(new)) > _MOST_REPLACED:
+        return text
+    return text.replace(str(old), str(new))
+
+
+def _join(value: Any, between: str = ", ") -> str:
+    return str(value) if isinstance(value, str) else str(between).join(str(item) for item in value)
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    made = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=False)
+    made.globals.clear()
+    kept = (
+        "default",
+        "d",
+        "upper",
+        "lower",
+        "title",
+        "capitalize",
+        "trim",
+        "first",
+        "last",
+        "length",
+        "count",
+        "abs",
+        "round",
+        "int",
+    )
+    made.filters = {name: made.filters[name] for name in kept}
+    made.filters |= {"excerpt": _excerpt, "replace": _replace, "join": _join}
+    return made
+
+
+_ENVIRONMENT = _environment()
+
+
+class Ready:
+    """A template that loaded: `text` gives its output, at most `most` characters of it."""
+
+    def __init__(self, source: str, most: int) -> None:
+        self.template: Template = _ENVIRONMENT.from_string(source)
+        self.most = most
+
+    def text(self, values: Mapping[str, Any]) -> str:
+        """The output, without control characters. TemplateError and the like when a value was not as expected."""
+        pieces: list[str] = []
+        room = self.most + 1
+        for piece in self.template.generate(values):
+            pieces.append(piece[:room])
+            room -= len(pieces[-1])
+            if room <= 0:
+                break
+        text = _CONTROL.sub("", "".join(pieces)).strip()
+        return text if len(text) <= self.most else text[: self.most - 1] + "…"
+
+
+DEFAULT_SUBJECT = Ready(SUBJECT, 2_000)
+DEFAULT_COMMENT = Ready(COMMENT, MOST_COMMENT)
+
+
+def read_template(source: Any, where: Where, sheet: Sheet, most: int) -> Ready | None:
+    """The template written at `where`, tried on samples; mistakes go onto the sheet with the line they stand in."""
+    if not isinstance(source, str) or not source.strip():
+        sheet.wrong(where, "has to be the text of a template; leave it out to use the usual one")
+        return None
+    if len(source) > _MOST_TEMPLATE:
+        sheet.wrong(where, f"is longer than {_MOST_TEMPLATE} characters")
+        return None
+    wrong = _Lines(source, where, sheet)
+    try:
+        tree = _ENVIRONMENT.parse(source)
+    except TemplateSyntaxError as error:
+        wrong.say(error.lineno, f"is not a template: {error.message or 'cannot be read'}")
+        return None
+    if not _allowed(tree, wrong):
+        return None
+    ready = Ready(source, most)
+    for sample in _samples():
+        try:
+            ready.text(sample)
+        except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            wrong.say(_line_of(error), f"fails on a sample mention: {_reason(error, sample)}")
+            return None
+    return ready
+
+
+class _Lines:
+    """Says mistakes at the file's line in which a line of the template stands."""
+
+    def __init__(self, source: str, where: Where, sheet: Sheet) -> None:
+        place = sheet.document.place(where)
+        self.first = place.line + 1 if "\n" in source else place.line  # a `|` block begins below its key
+        self.place, self.where, self.sheet = place, where, sheet
+
+    def say(self, line: int, message: str) -> None:
+        problem = self.sheet.document.problem(self.where, message)
+        if line > 1 or self.first != self.place.line:
+            problem = type(problem)(problem.file, self.first + max(line, 1) - 1, 1, problem.path, message)
+        self.sheet.problems.append(problem)
+
+
+def _allowed(tree: nodes.Template, wrong: _Lines) -> bool:
+    fine = True
+    for kind, message in _FORBIDDEN.items():
+        for node in tree.find_all(kind):
+            wrong.say(node.lineno, message)
+            fine = False
+    for loop in tree.find_all(nodes.For):
+        if loop.recursive or any(loop_part.find(nodes.For) for loop_part in loop.body):
+            wrong.say(loop.lineno, "has a loop in a loop")
+            fine = False
+    for used in tree.find_all(nodes.Filter):
+        if used.name not in _ENVIRONMENT.filters:
+            wrong.say(used.lineno, f'"{used.name}" is not a filter{did_you_mean(used.name, _ENVIRONMENT.filters)}')
+            fine = False
+    names = _samples()[0]
+    for name in sorted(meta.find_undeclared_variables(tree) - set(names)):
+        line = next((node.lineno for node in tree.find_all(nodes.Name) if node.name == name), 1)
+        wrong.say(line, f'"{name}" is not known here{did_you_mean(name, names)}')
+        fine = False
+    return fine
+
+
+def _samples() -> Sequence[dict[str, Any]]:
+    """A mention with everything, and one with as little as there may be."""
+    full = Mention(
+        source="sky", platform="bluesky", external_id="1", text="Третий день без связи", title="Связь", kind="review",
+        author=Author("7", "Anna", "anna", "https://example.com/anna", followers=12, verified=True),
+        created_at=datetime(2026, 1, 1, tzinfo=UTC), url="https://example.com/1", rating=2.0,
+        parent=Parent("0", "We are back", "https://example.com/0", "Acme"), engagement={"likes": 3},
+    )  # fmt: skip
+    bare = Mention("sky", "bluesky", "2", Author("8"), "", datetime(2026, 1, 1, tzinfo=UTC))
+    settings = Settings(priority="normal", tags=("one", "two"))
+    return [
+        values(full, Tone("negative", -0.5, 0.8), "ru", settings, UTC),
+        values(bare, Tone("unknown"), "", Settings(priority="normal"), UTC),
+    ]
+
+
+def _line_of(error: Exception) -> int:
+    """The template's line an error came from: jinja2 puts it into the traceback as the frame of `<template>`."""
+    line, trace = 1, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _reason(error: Exception, sample: Mapping[str, Any]) -> str:
+    text = (
+        str(error)
+        .replace("connector.triage.templates._Said object", "author")
+        .replace("connector.triage.templates._Answered object", "parent")
+    )
+    found = re.fullmatch(r"'(author|parent)' has no attribute '(\w+)'", text)
+    if found:
+        known = [name for name in sample[found[1]].__dataclass_fields__ if name != "there"]
+        return f'{found[1]} has no "{found[2]}"{did_you_mean(found[2], known)}'
+    return text.splitlines()[0] if text else type(error).__name__
