@@ -337,6 +337,11 @@ def _followers(tx: Tx, lane: int) -> tuple[Follower, ...]:
     return tuple(found)
 
 
+def forget_leases(tx: Tx) -> None:
+    """Nobody else can be working on this database: whatever is leased was left by a dead process."""
+    tx.execute(sa.update(deliveries).where(deliveries.c.lease_until > 0).values(lease_until=0.0, owner=""))
+
+
 # --- intend ------------------------------------------------------------------------------------------------
 
 

@@ -86,6 +86,7 @@ class Store:
         """Take the SQLite database for this process's life; StoreBusy when another one runs on it."""
         if self.path is None or self._lock is not None:
             return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = self.path.with_name(self.path.name + ".lock").open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,313 @@
+"""The one writer: everything that has to become durable goes through this thread and commits in groups.
+
+Each turn is one transaction: what arrived is accepted, requests about to be sent are stored as intents, finished
+calls are settled, lanes promoted, and the next deliveries claimed. Whoever waits for durability (a hook, a worker
+about to send) gets its future done after that commit. A database that is away loses nothing: arrivals are refused
+(the caller comes again), intents are refused (nothing is sent), and outcomes are kept until they can be written.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from connector import log
+from connector.errors import ConnectorError, Temporary
+from connector.store import Claim, Outcome, Store, Tx
+from connector.store import queue as deliveries
+from connector.store.arrivals import Arrival, accept_mentions
+from connector.store.queue import Intent, LeaseLost
+
+T = TypeVar("T")
+
+_IDLE = 0.5
+_MOST_JOBS = 400
+_MOST_WAITING = 20_000
+
+
+@dataclass(slots=True)
+class _Accept:
+    arrivals: Sequence[Arrival]
+    future: Future[list[bool]] = field(default_factory=Future)
+
+
+@dataclass(slots=True)
+class _Run:
+    """Any other piece of work in the shared transaction."""
+
+    work: Callable[[Tx], Any]
+    future: Future[Any] = field(default_factory=Future)
+
+
+@dataclass(slots=True)
+class _Intend:
+    intent: Intent
+    future: Future[None] = field(default_factory=Future)
+
+
+@dataclass(slots=True)
+class _Settle:
+    outcome: Outcome
+
+
+_Job = _Accept | _Run | _Intend | _Settle
+
+
+class Dispatcher:
+    """The writer thread and the queue of claims it feeds. `accounts` are asked for at every turn."""
+
+    def __init__(
+        self,
+        store: Store,
+        owner: str,
+        *,
+        workers: int,
+        lease: float,
+        accounts: Callable[[], Sequence[str]],
+    ) -> None:
+        self.store = store
+        self.owner = owner
+        self.lease = lease
+        self.accounts = accounts
+        self.claims: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
+        self.beat = time.monotonic()
+        self.settled: Counter[tuple[str, str]] = Counter()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._room = workers * 2
+        self._in_hand: Counter[str] = Counter()
+        self._hot: set[str] = set()
+        self._kept: list[_Settle] = []
+        self._claiming = True
+        self._running = True
+        self._trouble = ""
+        self._next_look = 0.0
+        self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
+        self._log = log.get(thread="dispatcher")
+
+    # --- asked by other threads ---
+
+    def start(self) -> None:
+        """Begin to write and to claim."""
+        self._thread.start()
+
+    def accept(self, arrivals: Sequence[Arrival]) -> Future[list[bool]]:
+        """Store these; done when durable, with for each whether it was new."""
+        job = _Accept(arrivals)
+        if self._jobs.qsize() > _MOST_WAITING:
+            job.future.set_exception(Temporary("too much is waiting to be stored; come again", wait=5))
+        else:
+            self._jobs.put(job)
+        return job.future
+
+    def run(self, work: Callable[[Tx], T]) -> Future[T]:
+        """Do this in the next transaction; done when durable."""
+        job = _Run(work)
+        self._jobs.put(job)
+        return job.future
+
+    def intend(self, intent: Intent) -> None:
+        """Give back when the intent is durable. LeaseLost, Temporary: it is not, send nothing."""
+        job = _Intend(intent)
+        self._jobs.put(job)
+        job.future.result(timeout=self.lease)
+
+    def settle(self, outcome: Outcome) -> None:
+        """Write this ending as soon as the database takes it."""
+        self._jobs.put(_Settle(outcome))
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the database now."""
+        return self._trouble
+
+    @property
+    def in_hand(self) -> int:
+        """Deliveries claimed and not settled."""
+        return sum(self._in_hand.values())
+
+    def stop_claiming(self) -> None:
+        """From now on only finish what is in hand."""
+        self._claiming = False
+
+    def stop(self, within: float) -> bool:
+        """End when everything in hand is settled, or after so many seconds; whether all of it was."""
+        deadline = time.monotonic() + within
+        self.stop_claiming()
+        while (self.in_hand or self._jobs.qsize()) and time.monotonic() < deadline and self._thread.is_alive():
+            time.sleep(0.01)
+        self._running = False
+        self._jobs.put(None)
+        self._thread.join(timeout=10)
+        return not self.in_hand
+
+    # --- the thread ---
+
+    def _loop(self) -> None:
+        while self._running or self._jobs.qsize():
+            jobs = self._gather()
+            try:
+                self._turn(jobs)
+                self._told("")
+            except Temporary as error:
+                self._refuse(jobs, error)
+                self._told(error.sentence)
+                time.sleep(0.5)
+            except Exception:  # noqa: BLE001 - the writer must outlive any single job
+                self._log.exception("turn failed, its jobs go one by one")
+                self._one_by_one(jobs)
+            self.beat = time.monotonic()
+
+    def _gather(self) -> list[_Job]:
+        """What waits; when nothing does, wait for the next job or the next look at the database."""
+        jobs: list[_Job] = list(self._kept)
+        self._kept = []
+        wait = max(0.0, self._next_look - time.monotonic())
+        if self._hot and self._claiming and self.in_hand < self._room:
+            wait = 0.0
+        try:
+            first = self._jobs.get(timeout=wait) if wait and not jobs else self._jobs.get_nowait()
+            if first is not None:
+                jobs.append(first)
+            while len(jobs) < _MOST_JOBS:
+                job = self._jobs.get_nowait()
+                if job is not None:
+                    jobs.append(job)
+        except queue.Empty:
+            pass
+        return jobs
+
+    def _turn(self, jobs: Sequence[_Job]) -> None:
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._hot.update(self.accounts())
+            self._next_look = now + _IDLE
+        wanted = self._wanted()
+        if not jobs and not wanted:
+            return
+        done: list[Callable[[], None]] = []
+        with self.store.begin() as tx:
+            self._accept_all(tx, [job for job in jobs if isinstance(job, _Accept)], done)
+            for job in jobs:
+                if not isinstance(job, _Accept):
+                    self._do(tx, job, done)
+            # settling may have made room and work: count again before claiming
+            wanted = self._wanted(freed=Counter(j.outcome.claim.account for j in jobs if isinstance(j, _Settle)))
+            claims = deliveries.claim(tx, self.owner, self.lease, wanted) if wanted else []
+        for finish in done:
+            finish()
+        given = Counter(claim.account for claim in claims)
+        for account, asked in wanted.items():
+            if given[account] < asked:
+                self._hot.discard(account)
+        self._in_hand.update(given)
+        for claim in claims:
+            self.claims.put(claim)
+
+    def _wanted(self, freed: Counter[str] | None = None) -> dict[str, int]:
+        """How many to claim per account: as many as there is room for, shared among those that may have work, and
+        never so many that one slow account takes every worker."""
+        if not self._claiming:
+            return {}
+        freed = freed or Counter()
+        hot = [name for name in self.accounts() if name in self._hot]
+        room = self._room - self.in_hand + sum(freed.values())
+        if room <= 0 or not hot:
+            return {}
+        share = max(1, room // len(hot))
+        ceiling = max(2, self._room - self._room // 8)
+        asked = {name: min(share, ceiling - self._in_hand[name] + freed[name]) for name in hot}
+        return {name: count for name, count in asked.items() if count > 0}
+
+    def _accept_all(self, tx: Tx, jobs: Sequence[_Accept], done: list[Callable[[], None]]) -> None:
+        """All pages of this turn in one go: a handful of statements, however many calls brought them."""
+        if not jobs:
+            return
+        everything = [arrival for job in jobs for arrival in job.arrivals]
+        fresh = accept_mentions(tx, everything)
+        self._hot.update({arrival.helpdesk for arrival in everything})
+        start = 0
+        for job in jobs:
+            end = start + len(job.arrivals)
+            done.append(_setter(job.future, fresh[start:end]))
+            start = end
+
+    def _do(self, tx: Tx, job: _Job, done: list[Callable[[], None]]) -> None:
+        match job:
+            case _Run():
+                try:
+                    with tx.begin_nested():
+                        result = job.work(tx)
+                except ConnectorError as error:
+                    done.append(_failer(job.future, error))
+                else:
+                    self._hot.update(self.accounts())
+                    done.append(_setter(job.future, result))
+            case _Intend():
+                try:
+                    deliveries.intend(tx, job.intent, self.lease)
+                except LeaseLost as error:
+                    done.append(_failer(job.future, error))
+                else:
+                    done.append(_setter(job.future, None))
+            case _Settle():
+                claim = job.outcome.claim
+                try:
+                    deliveries.settle(tx, job.outcome)
+                except LeaseLost:
+                    self._log.warning("lease lost, whoever has it looks it up", delivery=claim.id)
+                done.append(lambda: self._ended(job.outcome))
+                self._hot.update((claim.account, claim.helpdesk))
+            case _Accept():
+                self._accept_all(tx, [job], done)
+
+    def _ended(self, outcome: Outcome) -> None:
+        claim = outcome.claim
+        self._in_hand[claim.account] -= 1
+        self.settled[claim.kind, outcome.end or "again"] += 1
+
+    def _refuse(self, jobs: Sequence[_Job], error: Temporary) -> None:
+        """The database is away: refuse what can come again, keep what only we know."""
+        for job in jobs:
+            if isinstance(job, _Settle):
+                self._kept.append(job)
+            elif not job.future.done():
+                job.future.set_exception(error)
+
+    def _one_by_one(self, jobs: Sequence[_Job]) -> None:
+        for job in jobs:
+            done: list[Callable[[], None]] = []
+            try:
+                with self.store.begin() as tx:
+                    self._do(tx, job, done)
+            except Temporary as error:
+                self._refuse([job], error)
+            except Exception as error:  # noqa: BLE001 - told to whoever waits, and logged
+                self._log.exception("job failed")
+                if isinstance(job, _Settle):
+                    self._ended(job.outcome)  # its lease runs out and it is looked up
+                elif not job.future.done():
+                    job.future.set_exception(ConnectorError(f"cannot be stored: {type(error).__name__}"))
+            for finish in done:
+                finish()
+
+    def _told(self, trouble: str) -> None:
+        """Say once when the database goes away, and once when it is back."""
+        if trouble and not self._trouble:
+            self._log.error("database away", trouble=trouble)
+        elif self._trouble and not trouble:
+            self._log.info("database back")
+        self._trouble = trouble
+
+
+def _setter(future: Future[Any], value: Any) -> Callable[[], None]:
+    return lambda: None if future.done() else future.set_result(value)
+
+
+def _failer(future: Future[Any], error: Exception) -> Callable[[], None]:
+    return lambda: None if future.done() else future.set_exception(error)

@@ -1,0 +1,416 @@
+"""The daemon itself: start, reload, drain."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from connector import app, log, triage
+from connector.adapter import Hook
+from connector.app import Assembly
+from connector.config import Config
+from connector.config import load as load_config
+from connector.daemon.dispatcher import Dispatcher
+from connector.daemon.metrics import exposition
+from connector.daemon.pullers import Puller, ReplyPuller, SourcePuller
+from connector.errors import ConfigError, ConnectorError, Temporary
+from connector.flow.deliver import Wiring, carry, reconcile
+from connector.flow.intake import arrivals
+from connector.server import Handlers, Listener, application
+from connector.store import Claim, Outcome
+from connector.store.arrivals import wake
+from connector.store.journal import remember
+from connector.store.queue import LeaseLost, checked, doubtful
+from connector.yamlfile import environment
+
+_WATCH = 1.0
+_STALE = 30.0
+
+
+class _Loop:
+    """A thread that asks a puller for one pull after another until it is stopped; `nudge` cuts a wait short."""
+
+    def __init__(self, puller: Puller) -> None:
+        self.puller = puller
+        self._nudged = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name=f"pull-{puller.name}", daemon=True)
+        self._thread.start()
+
+    def nudge(self) -> None:
+        """There is something to look at now."""
+        self._nudged.set()
+
+    def stop(self) -> None:
+        """Pull no more; gives back at once."""
+        self._stopped = True
+        self._nudged.set()
+
+    def join(self, within: float) -> None:
+        """Wait for the pull under way."""
+        self._thread.join(timeout=within)
+
+    def _run(self) -> None:
+        while not self._stopped:
+            wait = self.puller.pull_once()
+            if wait > 0:
+                self._nudged.wait(wait)
+            self._nudged.clear()
+
+
+class Daemon:
+    """One replica. `run` gives back when a signal or `stop` ended it."""
+
+    def __init__(self, config: Config, policy: triage.Policy, *, shadow: bool = False) -> None:
+        self.config = config
+        self.shadow = shadow
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.address = ""
+        self.identities: dict[str, str] = {}
+        self._log = log.get()
+        self._store = app.open_store(config, alone=True)
+        self._assembly = app.assemble(config)
+        self._wiring = self._wire(policy)
+        self._dispatcher = Dispatcher(
+            self._store,
+            self.owner,
+            workers=config.delivery.workers,
+            lease=config.delivery.lease,
+            accounts=self._accounts,
+        )
+        self._loops: dict[str, _Loop] = {}
+        self._workers: list[threading.Thread] = []
+        self._retired: list[Assembly] = []
+        self._stopped_accounts: set[str] = set()
+        self._draining = False
+        self._end = threading.Event()
+        self._hup = False
+        self._seen = self._fingerprint()
+        self._listener: Listener | None = None
+
+    def _wire(self, policy: triage.Policy) -> Wiring:
+        return app.wire(self.config, self._assembly, policy, identities=self.identities, shadow=self.shadow)
+
+    def _accounts(self) -> list[str]:
+        wiring = self._wiring
+        return [*wiring.helpdesks, *wiring.sources]
+
+    # --- life ---
+
+    def run(self, ready: Callable[[str], None] | None = None, *, signals: bool = True) -> None:
+        """Start, run until told to end, drain. `ready` is called with the listener's address."""
+        if signals:
+            # a handler only sets a flag: work done inside one could find any lock held
+            signal.signal(signal.SIGTERM, lambda *_: self._end.set())
+            signal.signal(signal.SIGINT, lambda *_: self._end.set())
+            signal.signal(signal.SIGHUP, lambda *_: setattr(self, "_hup", True))
+        self.start()
+        if ready is not None:
+            ready(self.address)
+        pid_file = self._write_pid()
+        next_look = time.monotonic() + _WATCH
+        try:
+            while not self._end.wait(0.2):
+                if self._dispatcher.beat > time.monotonic() - _STALE:
+                    _notify("WATCHDOG=1")
+                due = time.monotonic() >= next_look
+                if self._hup or (due and self._fingerprint() != self._seen):
+                    self._hup = False
+                    self.reload()
+                if due:
+                    next_look = time.monotonic() + _WATCH
+        finally:
+            if pid_file is not None:
+                pid_file.unlink(missing_ok=True)
+            self.drain()
+
+    def stop(self) -> None:
+        """End `run`; from any thread."""
+        self._end.set()
+
+    def start(self) -> None:
+        """Everything runs when this gives back."""
+        server = self.config.server
+        metrics = exposition(self._store, self._dispatcher.settled, lambda: self._dispatcher.in_hand)
+        handlers = Handlers(receive=self.receive, alive=self._alive, ready=self._ready, metrics=metrics)
+        self._listener = Listener(application(handlers, server.max_body), server.host, server.port)
+        self._dispatcher.start()
+        for number in range(self.config.delivery.workers):
+            worker = threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
+            worker.start()
+            self._workers.append(worker)
+        self._start_pullers()
+        threading.Thread(target=self._reconcile, name="reconciler", daemon=True).start()
+        self._listener.start()
+        self.address = self._listener.address
+        self._remember_policy(ok=True, problems=[])
+        for name, why in self._assembly.broken.items():
+            self._log.error("account quarantined", account=name, why=why)
+        self._log.info("running", address=self.address, store=self._store.shown, shadow=self.shadow)
+        _notify("READY=1")
+
+    def drain(self) -> None:
+        """Refuse what is new, finish what is in hand, let go of everything."""
+        self._draining = True
+        _notify("STOPPING=1")
+        self._log.info("draining", in_hand=self._dispatcher.in_hand)
+        if self._listener is not None:
+            self._listener.stop()
+        for loop in self._loops.values():
+            loop.stop()
+        self._dispatcher.stop_claiming()
+        for _ in self._workers:
+            self._dispatcher.claims.put(None)
+        for loop in self._loops.values():
+            loop.join(5)
+        clean = self._dispatcher.stop(within=45)
+        for assembly in (*self._retired, self._assembly):
+            for source in assembly.sources.values():
+                source.close()
+            for helpdesk in assembly.helpdesks.values():
+                helpdesk.close()
+        self._store.close()
+        self._log.info("stopped", clean=clean)
+
+    # --- hooks ---
+
+    def receive(self, name: str, hook: Hook) -> Future[dict[str, Any]]:
+        """Verify and read a hook; the future is done when what it brought is durable."""
+        if self._draining:
+            raise Temporary("stopping; come again", wait=5)
+        wiring = self._wiring
+        source = wiring.sources.get(name)
+        if source is not None and source.capabilities.push:
+            mentions = source.read_hook(hook)
+            found = arrivals(mentions, source.options)
+            if not found:
+                return _done({"accepted": 0, "duplicates": 0})
+            return _then(
+                self._dispatcher.accept(found),
+                lambda fresh: {"accepted": sum(fresh), "duplicates": len(fresh) - sum(fresh)},
+            )
+        helpdesk = wiring.helpdesks.get(name)
+        if helpdesk is not None and helpdesk.capabilities.push:
+            tickets = list(helpdesk.read_hook(hook))
+            if not tickets:
+                return _done({"woken": 0})
+            return _then(
+                self._dispatcher.run(lambda tx: wake(tx, name, tickets)), lambda woken: self._woken(name, woken)
+            )
+        raise LookupError(name)
+
+    def _woken(self, name: str, woken: int) -> dict[str, Any]:
+        loop = self._loops.get(name)
+        if woken and loop is not None:
+            loop.nudge()
+        return {"woken": woken}
+
+    def _alive(self) -> str:
+        idle = time.monotonic() - self._dispatcher.beat
+        return f"the dispatcher has not moved for {idle:.0f} s" if idle > _STALE else ""
+
+    def _ready(self) -> str:
+        return "stopping" if self._draining else self._dispatcher.trouble or self._alive()
+
+    # --- workers ---
+
+    def _work(self) -> None:
+        while True:
+            claim = self._dispatcher.claims.get()
+            if claim is None:
+                return
+            if self._draining:
+                # not begun: nothing was sent, so it goes back as it was
+                self._dispatcher.settle(Outcome(claim, counted=False, in_doubt=claim.in_doubt))
+                continue
+            started = time.monotonic()
+            try:
+                outcome = carry(claim, self._wiring, self._dispatcher.intend, random.random(), self._bug)  # noqa: S311
+            except LeaseLost:
+                outcome = Outcome(claim, counted=False, in_doubt=True)
+            except Exception as error:  # noqa: BLE001 - the worker goes on; the delivery is looked up before it is sent
+                self._bug(error)
+                outcome = Outcome(claim, reason=f"bug: {type(error).__name__}", wait=60.0, in_doubt=True)
+            self._dispatcher.settle(outcome)
+            self._tell(claim, outcome, time.monotonic() - started)
+
+    def _bug(self, error: Exception) -> None:
+        self._log.error("bug", exc_info=error)
+
+    def _tell(self, claim: Claim, outcome: Outcome, seconds: float) -> None:
+        """One line per delivery that ends; an account's trouble when it begins and when it ends."""
+        facts = {"delivery": claim.id, "kind": claim.kind, "source": claim.source, "account": claim.account}
+        if outcome.stop:
+            if claim.account not in self._stopped_accounts:
+                self._stopped_accounts.add(claim.account)
+                self._log.error("account stopped", account=claim.account, why=outcome.stop)
+        elif outcome.receipt is not None and claim.account in self._stopped_accounts:
+            self._stopped_accounts.discard(claim.account)
+            self._log.info("account back", account=claim.account)
+        if outcome.end in ("failed", "unsure", "held"):
+            self._log.warning(f"delivery {outcome.end}", reason=outcome.reason, attempts=claim.attempts, **facts)
+        elif outcome.end is not None:
+            ticket = outcome.ticket or claim.ticket
+            self._log.info("delivery carried", end=outcome.end, ticket=ticket, seconds=round(seconds, 3), **facts)
+        else:
+            self._log.debug("delivery waits", reason=outcome.reason, wait=outcome.wait, **facts)
+
+    def _reconcile(self) -> None:
+        patience = self._wiring.patience
+        while not self._end.wait(min(60.0, max(0.2, patience.reconcile_after / 4))):
+            if self._draining:
+                return
+            try:
+                work = self._dispatcher.run(lambda tx: doubtful(tx, self.owner, patience.reconcile_after, 50))
+                for claim in work.result(timeout=60):
+                    self._check_again(claim)
+            except Temporary:
+                continue
+            except Exception:  # noqa: BLE001 - tried again at the next round
+                self._log.exception("reconciler failed")
+
+    def _check_again(self, claim: Claim) -> None:
+        told = reconcile(claim, self._wiring)
+        if told:
+            self._log.error("written more than once", delivery=claim.id, ticket=claim.ticket)
+        self._dispatcher.run(lambda tx: checked(tx, claim, told)).result(timeout=60)
+
+    # --- pullers ---
+
+    def _start_pullers(self) -> None:
+        for name, source in self._assembly.sources.items():
+            if name in self._loops:
+                continue
+            if source.capabilities.pull:
+                self._loops[name] = self._loop(SourcePuller(source, self.owner, self._dispatcher))
+            else:
+                self.identities.setdefault(name, source.check().name)
+        for name, helpdesk in self._assembly.helpdesks.items():
+            if name not in self._loops:
+                self._loops[name] = self._loop(ReplyPuller(helpdesk, self.owner, self._dispatcher))
+
+    def _loop(self, puller: Puller) -> _Loop:
+        puller.known = lambda identity: self.identities.__setitem__(puller.name, identity)
+        return _Loop(puller)
+
+    # --- reload ---
+
+    def reload(self) -> list[str]:
+        """Read the files again: take them all or keep what runs. The mistakes that kept them out, if any."""
+        self._seen = self._fingerprint()
+        _notify("RELOADING=1")
+        try:
+            config = load_config(self.config.file)
+            policy = triage.load(config.mappings)
+        except ConnectorError as error:
+            problems = [str(p) for p in error.problems] if isinstance(error, ConfigError) else [str(error)]
+            self._log.error(
+                "reload refused, the old configuration goes on", problems=len(problems), first=problems[0]
+            )
+            self._remember_policy(ok=False, problems=problems)
+            _notify("READY=1")
+            return problems
+        fixed = ("store", "server", "delivery")
+        late = [name for name in fixed if getattr(config, name) != getattr(self.config, name)]
+        if late:
+            self._log.warning("restart to take these over", sections=", ".join(late))
+        same = policy.version == self._wiring.policy.version and config == self.config
+        self.config = config
+        self._exchange(app.assemble(config, self._assembly), policy)
+        self._remember_policy(ok=True, problems=[])
+        self._log.info("reloaded" if not same else "nothing changed", policy=policy.version)
+        _notify("READY=1")
+        return []
+
+    def _exchange(self, assembly: Assembly, policy: triage.Policy) -> None:
+        """Swap the adapters and the policy; pullers of what changed are stopped and begun anew."""
+        before = self._assembly
+        old: dict[str, object] = {**before.sources, **before.helpdesks}
+        new: dict[str, object] = {**assembly.sources, **assembly.helpdesks}
+        gone = [name for name, outlet in old.items() if new.get(name) is not outlet]
+        for name in gone:
+            loop = self._loops.pop(name, None)
+            if loop is not None:
+                loop.stop()
+        if gone:
+            # calls under way may still use them: they are closed at the end
+            self._retired.append(
+                Assembly(
+                    {name: s for name, s in before.sources.items() if name in gone},
+                    {name: h for name, h in before.helpdesks.items() if name in gone},
+                )
+            )
+        self._assembly = assembly
+        self._wiring = self._wire(policy)
+        self._start_pullers()
+        for name, why in assembly.broken.items():
+            self._log.error("account quarantined", account=name, why=why)
+
+    def _remember_policy(self, *, ok: bool, problems: list[str]) -> None:
+        value = json.dumps(
+            {"at": time.time(), "ok": ok, "policy": self._wiring.policy.version, "problems": problems[:20]}
+        )
+        with contextlib.suppress(ConnectorError):
+            self._dispatcher.run(lambda tx: remember(tx, "reload", value)).result(timeout=30)
+
+    def _fingerprint(self) -> tuple[tuple[str, int, int], ...]:
+        """Which files make up the configuration, and when they were last written."""
+        files = [self.config.file, *sorted(self.config.mappings.glob("*.yaml")), *self.config.mappings.glob("*.yml")]
+        found = []
+        for file in files:
+            with contextlib.suppress(OSError):
+                state = file.stat()
+                found.append((str(file), state.st_mtime_ns, state.st_size))
+        return tuple(found)
+
+    def _write_pid(self) -> Path | None:
+        """Where `connector reload` finds us; a folder we may not write to is no reason to stop."""
+        file = self.config.file.with_name(self.config.file.name + ".pid")
+        try:
+            file.write_text(str(os.getpid()), encoding="ascii")
+        except OSError:
+            return None
+        return file
+
+
+def _notify(state: str) -> None:
+    """Tell systemd (sd_notify(3)): never blocks, never fails."""
+    address = environment("NOTIFY_SOCKET")
+    if not address:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifier:
+        notifier.setblocking(False)
+        stamp = f"\nMONOTONIC_USEC={time.monotonic_ns() // 1000}" if state == "RELOADING=1" else ""
+        notifier.sendto((state + stamp).encode(), address.replace("@", "\0", 1) if address[0] == "@" else address)
+
+
+def _done(value: dict[str, Any]) -> Future[dict[str, Any]]:
+    future: Future[dict[str, Any]] = Future()
+    future.set_result(value)
+    return future
+
+
+def _then(first: Future[Any], make: Callable[[Any], dict[str, Any]]) -> Future[dict[str, Any]]:
+    """A future of what `make` makes of the first one's result."""
+    second: Future[dict[str, Any]] = Future()
+
+    def pass_on(done: Future[Any]) -> None:
+        error = done.exception()
+        if error is not None:
+            second.set_exception(error)
+        else:
+            second.set_result(make(done.result()))
+
+    first.add_done_callback(pass_on)
+    return second

@@ -1,0 +1,208 @@
+"""Pullers: each does one pull when asked and says how long to wait. The daemon loops; a test calls it five times.
+
+What is pulled becomes durable together with its cursor, in one transaction fenced by the epoch of the right to pull;
+a replica that lost the right meanwhile writes nothing. Trouble is told when it begins and when it ends.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Protocol, TypeVar
+
+from connector import log
+from connector.errors import AuthFailed, ConnectorError, Gone, RateLimited, Temporary, Unsupported
+from connector.flow.intake import arrivals
+from connector.helpdesks.base import Helpdesk
+from connector.model import Page, Reply, TicketId
+from connector.sources.base import Source
+from connector.store import Tx
+from connector.store.arrivals import (
+    Pull,
+    accept_mentions,
+    accept_replies,
+    delay_wakeup,
+    due_wakeups,
+    lease_pull,
+    move_cursor,
+    note_trouble,
+    wake,
+)
+
+T = TypeVar("T")
+
+_PAGE = 100
+_LEASE = 60.0
+_LONGEST = 600.0
+_AUTH_PAUSE = 300.0
+
+
+class Writer(Protocol):
+    """What a puller needs of the dispatcher."""
+
+    def run(self, work: Callable[[Tx], T]) -> Future[T]:
+        """Do this in the next transaction."""
+
+
+class RightLost(ConnectorError):
+    """Another replica pulls for this account now."""
+
+
+class Puller:
+    """Shared by both kinds: the right to pull, the bookkeeping of trouble, growing pauses."""
+
+    def __init__(self, name: str, owner: str, writer: Writer, poll: float) -> None:
+        self.name = name
+        self.owner = owner
+        self.writer = writer
+        self.poll = poll
+        self.trouble = ""
+        self.failures = 0
+        self.known: Callable[[str], None] = lambda _: None
+        self._checked = False
+        self._log = log.get(account=name)
+
+    def pull_once(self) -> float:
+        """One pull; the seconds to wait before the next."""
+        try:
+            pull = self._do(lambda tx: lease_pull(tx, self.name, self.owner, max(_LEASE, self.poll * 2)))
+            if pull is None:
+                return min(self.poll, _LEASE / 4)  # another replica has it; ask again before its lease can run out
+            if not self._checked:
+                self.check()
+                self._checked = True
+            wait = self.pull(pull)
+        except RightLost:
+            return self.poll
+        except ConnectorError as error:
+            return self._failed(error)
+        except Exception as error:  # noqa: BLE001 - one bad account is quarantined loudly while others run
+            self._log.exception("pull failed")
+            return self._failed(ConnectorError(f"bug: {type(error).__name__}"))
+        if self.trouble:
+            self._log.info("account back", failures=self.failures)
+            self.trouble, self.failures = "", 0
+        return wait
+
+    def check(self) -> None:
+        """Called before the first pull: who are we there?"""
+
+    def pull(self, pull: Pull) -> float:
+        """One pull with the right in hand; the seconds to wait."""
+        raise NotImplementedError
+
+    def _do(self, work: Callable[[Tx], T]) -> T:
+        return self.writer.run(work).result(timeout=120)
+
+    def _failed(self, error: ConnectorError) -> float:
+        self.failures += 1
+        sentence = error.sentence
+        if not self.trouble:
+            self._log.error("account in trouble", trouble=sentence)
+        self.trouble = sentence
+        with suppress(ConnectorError):  # the database may be away too; the dispatcher tells that
+            self._do(lambda tx: note_trouble(tx, self.name, sentence))
+        if isinstance(error, RateLimited):
+            return error.wait
+        if isinstance(error, AuthFailed):
+            return _AUTH_PAUSE
+        asked = error.wait if isinstance(error, Temporary) and error.wait else 0.0
+        return max(asked, min(_LONGEST, self.poll * 2.0 ** min(self.failures, 10)))
+
+
+class SourcePuller(Puller):
+    """Mentions of one source."""
+
+    def __init__(self, source: Source, owner: str, writer: Writer) -> None:
+        super().__init__(source.name, owner, writer, source.options.poll)
+        self.source = source
+
+    def check(self) -> None:
+        """Learn which account answers, for the cards."""
+        found = self.source.check()
+        self.known(found.name or found.id)
+
+    def pull(self, pull: Pull) -> float:
+        """One page, stored with its cursor."""
+        page = self.source.fetch(pull.cursor, _PAGE)
+        found = arrivals(page.items, self.source.options)
+
+        def store(tx: Tx) -> int:
+            fresh = accept_mentions(tx, found) if found else []
+            if page.cursor is not None and not move_cursor(tx, self.name, pull, page.cursor):
+                raise RightLost
+            return sum(fresh)
+
+        new = self._do(store)
+        if new:
+            self._log.info("mentions accepted", new=new, known=len(found) - new)
+        return 0.0 if page.more else self.poll
+
+
+class ReplyPuller(Puller):
+    """Agents' replies of one helpdesk: tickets a hook named, and now and then every ticket that changed."""
+
+    def __init__(self, helpdesk: Helpdesk, owner: str, writer: Writer) -> None:
+        super().__init__(helpdesk.name, owner, writer, helpdesk.options.poll)
+        self.helpdesk = helpdesk
+        self.blind = ""
+        self._next_look = 0.0
+
+    def check(self) -> None:
+        """Are the credentials ours? What the role cannot do is told."""
+        found = self.helpdesk.check()
+        self.known(found.name or found.id)
+        for note in found.notes:
+            self._log.warning("helpdesk account limited", note=note)
+
+    def pull(self, pull: Pull) -> float:
+        """Look at the tickets that wait for it; then, when it is time, ask which ones changed."""
+        tickets = self._do(lambda tx: due_wakeups(tx, self.name, _PAGE))
+        for ticket, seq in tickets:
+            self._look(ticket, seq)
+        if len(tickets) == _PAGE:
+            return 0.0
+        if self.blind:
+            return self.poll
+        left = self._next_look - time.monotonic()
+        if left <= 0:
+            left = self._changed(pull)
+            self._next_look = time.monotonic() + left
+        return 0.0 if tickets else left
+
+    def _changed(self, pull: Pull) -> float:
+        """Wake the tickets that changed since the last look; the seconds until the next."""
+        try:
+            page: Page[TicketId] = self.helpdesk.changed_tickets(pull.cursor, 1_000)
+        except Unsupported as error:
+            self.blind = error.sentence
+            self._log.warning("only hooks tell of replies", why=error.sentence)
+            return self.poll
+        except RateLimited as error:
+            return max(error.wait, self.poll)
+
+        def store(tx: Tx) -> int:
+            woken = wake(tx, self.name, page.items) if page.items else 0
+            if not move_cursor(tx, self.name, pull, page.cursor):
+                raise RightLost
+            return woken
+
+        woken = self._do(store)
+        return 0.0 if page.more or woken else self.poll
+
+    def _look(self, ticket: TicketId, seq: int) -> None:
+        try:
+            replies: Sequence[Reply] = self.helpdesk.read_replies(ticket)
+        except Gone:
+            replies = ()
+        except (Temporary, RateLimited) as error:
+            seconds = error.wait or 30.0
+            self._do(lambda tx: delay_wakeup(tx, self.name, ticket, seconds))
+            if isinstance(error, RateLimited):
+                raise
+            return
+        new = self._do(lambda tx: accept_replies(tx, self.name, ticket, replies, seq))
+        if new:
+            self._log.info("replies accepted", ticket=ticket, new=new)
