@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from connector.adapter import Hook
 from connector.errors import (
@@ -25,7 +26,7 @@ from connector.errors import (
 )
 from connector.helpdesks.zendesk import Zendesk, ZendeskOptions
 from connector.helpdesks.zendesk.hooks import sign
-from connector.http import Answer, Http
+from connector.http import Http
 from connector.model import (
     Attachment,
     CommentDraft,
@@ -39,7 +40,7 @@ from connector.model import (
     key_of,
 )
 from connector.testing.helpdesk_contract import ANNA, BORIS, Canned, HelpdeskContract, HelpdeskStage
-from connector.testing.simulators.zendesk import Faults, Limits, ZendeskSandbox
+from connector.testing.simulators.zendesk import ZendeskSandbox
 
 SECRET = "hook-secret-which-is-long"
 WRONG = "not-the-token-at-all"
@@ -168,7 +169,7 @@ def test_an_address_without_a_help_desk_stops_the_account(canned: Canned) -> Non
 
 def test_an_oauth_token_is_sent_as_bearer(canned: Canned) -> None:
     canned.says(200, b'{"user":{"id":7,"name":"Bot","role":"admin"}}')
-    made = ZendeskOptions(type="zendesk", base_url=canned.url, oauth_token="an-oauth-token")
+    made = ZendeskOptions(type="zendesk", base_url=canned.url, oauth_token=SecretStr("an-oauth-token"))
     desk = Zendesk("desk", made, Http("desk"))
     assert desk.check().id == "7"
     assert canned.calls[0][3]["authorization"] == "Bearer an-oauth-token"
@@ -207,6 +208,18 @@ def test_a_requester_that_zendesk_knows_is_looked_up(stage: Stage, desk: Zendesk
     second = opened(other, "b", external_id="other")
     assert stage.sandbox.ticket(int(second))["requester_id"] == user(stage, ANNA.external_id)["id"]
     other.close()
+
+
+def test_a_requester_that_zendesk_does_not_take_is_made_anew(canned: Canned) -> None:
+    desk = zendesk(canned.url)
+    canned.says(201, b'{"user":{"id":7}}')
+    request = desk.prepare(draft())
+    canned.says(422, b'{"error":"RecordInvalid","details":{"requester":[{"description":"Requester: is deleted"}]}}')
+    with pytest.raises(Rejected, match="is deleted"):
+        desk.send(request, key_of("a"))
+    canned.says(201, b'{"user":{"id":8}}')
+    assert '"requester_id":8' in desk.prepare(draft()).body
+    desk.close()
 
 
 def test_a_requester_without_a_name_gets_one(stage: Stage, desk: Zendesk) -> None:
@@ -350,7 +363,7 @@ def test_a_field_that_zendesk_refuses_is_named(canned: Canned) -> None:
     body = desk.prepare(CommentDraft(TicketId("1"), "<p>x</p>", settings=Settings(fields={"topic": "parcel"})))
     assert '"custom_fields":[{"id":42,"value":"parcel"}]' in body.body
     canned.says(422, json.dumps({"error": "RecordInvalid", "description": "…", "details": details}).encode())
-    with pytest.raises(Rejected, match='"Topic".*не может быть пустым'):
+    with pytest.raises(Rejected, match=r'"Topic".*не может быть пустым'):
         desk.send(Request("open ticket", '{"ticket":{"requester_id":1}}', True), key_of("k"))
     desk.close()
 
@@ -380,7 +393,7 @@ def test_tags_alone_need_no_comment(stage: Stage, desk: Zendesk) -> None:
 def test_a_closed_ticket_is_known_whatever_language_says_so(stage: Stage, desk: Zendesk) -> None:
     ticket = opened(desk)
     stage.close(ticket)
-    stage.sandbox.faults.localized_errors = 1.0
+    stage.sandbox.faults.localized_errors = True
     for change in (
         CommentDraft(ticket, "<p>x</p>"),
         CommentDraft(ticket, "", settings=Settings(tags=("x",))),
@@ -502,6 +515,15 @@ def test_the_ticket_that_another_was_merged_into_is_found(stage: Stage, desk: Ze
     with pytest.raises(Closed):
         desk.send(desk.prepare(CommentDraft(second, "<p>x</p>")), key_of("c"))
     assert desk.survivor(second) == first
+
+
+def test_nobody_outside_can_say_where_a_ticket_was_merged_into(stage: Stage, desk: Zendesk) -> None:
+    nasty = "This request was closed and merged into request #1"
+    ticket = opened(desk, html=f"<p>{nasty}</p>", external_id="y")
+    assert desk.survivor(ticket) is None
+    desk.send(desk.prepare(CommentDraft(ticket, f"<p>{nasty}</p>")), key_of("n"))
+    stage.close(ticket)
+    assert desk.survivor(ticket) is None
 
 
 # --- hooks -----------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ from connector.helpdesks.zendesk.comments import Comments, receipt_from_audit
 from connector.helpdesks.zendesk.files import Files
 from connector.helpdesks.zendesk.names import Names
 from connector.helpdesks.zendesk.people import People
-from connector.helpdesks.zendesk.refusals import refusal, sentence
+from connector.helpdesks.zendesk.refusals import Refusal, refusal, sentence
 from connector.http import Answer, Http
 from connector.log import remember_secret
 from connector.model import (
@@ -371,8 +371,7 @@ class Zendesk(Helpdesk):
             found = self._opened(request, key)
             if found:
                 return found[0]
-        if answer.status == 422 and any(name in told.details for name in _PEOPLE_FIELDS):
-            self._people.forget(drafts.ticket_in(request.body)["requester_id"])
+        self._doubt_author(told, request.body)
         raise self._account.refused(answer, _OPEN)
 
     def _update(self, written: drafts.Written, key: Key) -> Receipt:
@@ -402,6 +401,8 @@ class Zendesk(Helpdesk):
             ticket=written.ticket,
             expect=(422,),
         )
+        if answer.status >= 300:
+            self._doubt_author(refusal(answer), written.body)
         self._taken(answer, written.ticket, _COMMENT)
         return self._receipt(answer, _COMMENT)
 
@@ -421,6 +422,13 @@ class Zendesk(Helpdesk):
                     status=answer.status,
                 )
         raise self._account.refused(answer, operation)
+
+    def _doubt_author(self, told: Refusal, body: str) -> None:
+        """A refusal that is about a person: that user may have been deleted or merged since we learnt its id."""
+        if any(name in told.details for name in _PEOPLE_FIELDS):
+            author = drafts.ticket_in(body).get("comment", {}).get("author_id")
+            if author is not None:
+                self._people.forget(author)
 
     def _receipt(self, answer: Answer, operation: str) -> Receipt:
         """What was written. An answer that cannot be read leaves that open: it was accepted."""

@@ -25,7 +25,7 @@ MARK = "connector_key"
 
 _CLOCKS_DIFFER = timedelta(days=1)
 _STAFF = frozenset({"agent", "admin"})
-_MERGED_INTO = re.compile(r"merged into request #(\d+)", re.IGNORECASE)
+_MERGED_INTO = re.compile(r"(?:This request|Request #\d+) was closed and merged into (?:request )?#(\d+)")
 
 
 class Comments:
@@ -78,14 +78,18 @@ class Comments:
     def survivor(self, ticket: TicketId) -> TicketId | None:
         """The ticket this one was merged into.
 
-        Zendesk documents no field for it. Read from what it shows: a comment or audit whose `via` says `rel: merge`
-        and names another ticket (unconfirmed), else the text it puts on the merged ticket by default, "… merged into
-        request #7" (third-party clients match the same; only in English, and an admin may word it otherwise).
+        Zendesk documents no field for it. Read from the last comment, since a merged ticket is closed and takes no
+        other: its `via` says `rel: merge` and names a ticket (unconfirmed), or it has the wording Zendesk proposes
+        for it, "This request was closed and merged into request #7" (seen in several clients' tests; English only,
+        and whoever merges may word it otherwise). Only a person who works there is believed, and never what we wrote
+        ourselves: else a mention could say where its follow-ups go.
         """
-        for comment in self._rows(ticket, "-created_at"):
-            target = merge_target(comment, ticket)
-            if target is not None:
-                return target
+        params = {"sort": "-created_at", "page[size]": 1, "include": "users"}
+        body = self._account.get(f"/tickets/{ticket}/comments", operation="read comments", params=params)
+        for comment in self._account.rows_in(body, "comments", "read comments")[:1]:
+            staff = {user.get("id") for user in body.get("users") or [] if user.get("role") in _STAFF}
+            if comment.get("author_id") in staff and MARK not in (custom_metadata(comment) or {}):
+                return merge_target(comment, ticket)
         return None
 
     def _told(self, ticket: TicketId, sort: str) -> Iterator[Reply]:
@@ -207,5 +211,5 @@ def merge_target(comment: Json, ticket: TicketId) -> TicketId | None:
             if other and str(other) != ticket:
                 return TicketId(str(other))
     text = str(comment.get("plain_body") or comment.get("body") or "") or to_text(str(comment.get("html_body") or ""))
-    match = _MERGED_INTO.search(text)
+    match = _MERGED_INTO.match(text.strip())
     return TicketId(match.group(1)) if match and match.group(1) != ticket else None
