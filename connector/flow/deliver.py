@@ -300,7 +300,7 @@ def _open(
     if opened.ticket is None:
         raise Rejected("the helpdesk did not say which ticket it opened", service=desk.name)
     turn.ticket = ticket = opened.ticket
-    html = card(mention, decision, answers_as=_answers_as(wiring, mention.source), limits=_limits(wiring, mention))
+    html = card(mention, decision, answers_as=_answers_as(wiring, mention), limits="", zone=wiring.policy.zone)
     try:
         _part(turn, wiring, desk, 1, lambda: CommentDraft(ticket=ticket, html=html), intend)
     except (Rejected, Closed, Gone, Unsupported) as error:
@@ -510,13 +510,9 @@ def _person(mention: Mention) -> Person:
     return Person(f"{mention.platform}:{author.id}", author.shown, author.url, author.avatar_url)
 
 
-def _answers_as(wiring: Wiring, source: str) -> str:
-    return wiring.identities.get(source, source)
-
-
-def _limits(wiring: Wiring, mention: Mention) -> str:
-    """What the card says about answering: empty when it is not possible from here."""
+def _answers_as(wiring: Wiring, mention: Mention) -> str:
+    """Which account answers; empty when none can."""
     source = wiring.sources.get(mention.source)
     if source is None or not source.replies:
         return ""
-    return "privately" if mention.private else "publicly"
+    return wiring.identities.get(mention.source) or mention.source

@@ -1,0 +1,207 @@
+"""Commands to begin with: demo, init, sandbox."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from connector.cli import say
+from connector.errors import ConnectorError
+
+_PLATFORMS = ("webhook", "bluesky", "rss", "manual")
+
+_SOURCE_BLOCKS = {
+    "webhook": """\
+  # Any system can send mentions to POST /hooks/feed; see docs/sources/webhook.md
+  feed:
+    type: webhook
+    helpdesk: desk
+    token: !env FEED_TOKEN
+    # reply_url: https://bridge.example/reply      # where agents' answers are posted
+""",
+    "bluesky": """\
+  # Settings → Privacy and security → App passwords; see docs/sources/bluesky.md
+  sky:
+    type: bluesky
+    helpdesk: desk
+    service: https://bsky.social
+    identifier: acme.example
+    app_password: !env BSKY_APP_PASSWORD
+""",
+    "rss": """\
+  # Any RSS or Atom feed, Google Alerts too; can be read, not answered
+  news:
+    type: rss
+    helpdesk: desk
+    url: https://example.com/feed.xml
+    poll: 300
+""",
+    "manual": """\
+  # For what colleagues find: connector submit "text" --url https://…
+  found:
+    type: manual
+    helpdesk: desk
+""",
+}
+
+_SECRETS = {"webhook": "FEED_TOKEN", "bluesky": "BSKY_APP_PASSWORD"}
+
+_CONFIG = """\
+# The whole configuration, commented: config.example.yaml. Secrets stand in .env or come from files (!file PATH).
+store: sqlite:///connector.db
+server: {{listen: 127.0.0.1:8080}}
+mappings: mappings/
+
+helpdesks:
+  desk:
+    type: zendesk
+    base_url: {base_url}
+    email: {email}
+    api_token: !env ZENDESK_API_TOKEN
+    webhook_secret: !env ZENDESK_WEBHOOK_SECRET ""
+
+sources:
+{sources}"""
+
+_ANSWERS = """\
+# Your answers to the four questions of `connector init`, as a rule of your own. Change it as you like; what the
+# other files set, this one may overrule.
+rules:
+  - name: what we look out for
+    when: {{text: {{words: [{words}]}}}}
+    set: {{tags: [expected_topic]}}
+
+  - name: answer within {hours} hours
+    set: {{tags: [answer_within_{hours}h]}}
+
+  - name: unhappy customers
+    when: {{tone: [negative, very_negative]}}
+    set: {{tags: [{escalation}]}}
+"""
+
+
+@click.command()
+@click.option("--fast", is_flag=True, help="Do not wait between mentions.")
+@click.option("--keep", is_flag=True, help="Leave the sandbox running afterwards, to look at its tickets.")
+def demo(fast: bool, keep: bool) -> None:
+    """See the main job work, without credentials: mentions in, tickets, an answer, and where it went."""
+    from connector.demo import show
+
+    show(fast=fast, keep=keep)
+
+
+@click.command()
+@click.option("--platforms", help=f"Where people speak, by comma: {', '.join(_PLATFORMS)}.")
+@click.option("--topics", help="What feedback you expect: words, by comma.")
+@click.option("--hours", type=click.IntRange(1, 72), help="How fast you answer, in hours.")
+@click.option("--unhappy", help="Who takes over when somebody stays unhappy: a tag your views watch.")
+@click.option("--subdomain", help="Of your Zendesk: the acme in acme.zendesk.com.")
+@click.option("--email", help="Of the Zendesk user the API token belongs to.")
+@click.option("--yes", is_flag=True, help="Ask nothing, take the defaults.")
+@click.option("--force", is_flag=True, help="Write over files that are there.")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path())
+def init(
+    folder: Path,
+    platforms: str | None,
+    topics: str | None,
+    hours: int | None,
+    unhappy: str | None,
+    subdomain: str | None,
+    email: str | None,
+    yes: bool,
+    force: bool,
+) -> None:
+    """Write a commented configuration to begin with, after four questions: config.yaml, mappings/, .env.example."""
+
+    def ask(question: str, given: str | None, default: str) -> str:
+        if given is not None or yes:
+            return given if given is not None else default
+        return str(click.prompt(question, default=default, err=True))
+
+    chosen = _chosen(ask("1. On which platforms do you want to listen?", platforms, "webhook,rss,manual"))
+    words = ask("2. What feedback do you expect (words, by comma)?", topics, "delivery, доставка, price, цена")
+    speed = hours or (8 if yes else int(click.prompt("3. How fast can you answer, in hours?", default=8, err=True)))
+    tag = ask("4. Who takes over when somebody stays unhappy (a tag)?", unhappy, "team_lead")
+    account = ask("Zendesk subdomain?", subdomain, "acme")
+    user = ask("E-mail of its API user?", email, f"bot@{account}.com")
+    files = {
+        folder / "config.yaml": _CONFIG.format(
+            base_url=f"https://{_slug(account)}.zendesk.com",
+            email=user,
+            sources="".join(_SOURCE_BLOCKS[platform] for platform in chosen),
+        ),
+        folder / ".env.example": _env_example(chosen),
+        folder / "mappings" / "40-ours.yaml": _ANSWERS.format(
+            words=", ".join(f'"{word.strip()}"' for word in words.split(",") if word.strip()) or '"help"',
+            hours=speed,
+            escalation=_slug(tag),
+        ),
+    }
+    present = [str(file) for file in (*files, folder / "mappings" / "10-rules.yaml") if file.exists()]
+    if present and not force:
+        raise ConnectorError(f"there already: {', '.join(present)}; use --force to write over them")
+    with resources.as_file(resources.files("connector") / "mappings") as shipped:
+        shutil.copytree(shipped, folder / "mappings", dirs_exist_ok=True)
+    for file, text in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        say.data(f"wrote {file}")
+    say.data(f"wrote {folder / 'mappings'}/ with its tests")
+    say.notice("next: copy .env.example to .env and fill it in, then: connector check --live && connector test")
+
+
+def _chosen(text: str) -> list[str]:
+    chosen = [word.strip().lower() for word in text.split(",") if word.strip()]
+    for word in chosen:
+        if word not in _PLATFORMS:
+            raise ConnectorError(f'"{word}" is not a platform we know; there are {", ".join(_PLATFORMS)}')
+    return chosen or ["webhook"]
+
+
+def _env_example(chosen: list[str]) -> str:
+    lines = [
+        "# Copy to .env; connector reads it beside config.yaml. Never commit .env.",
+        "ZENDESK_API_TOKEN=",
+        "# From the webhook's page in Zendesk; without it answers are found by polling, a minute or two later",
+        "ZENDESK_WEBHOOK_SECRET=",
+        *(f"{_SECRETS[platform]}=" for platform in chosen if platform in _SECRETS),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9_-]+", "_", text.strip().lower()).strip("_") or "acme"
+
+
+@click.group()
+def sandbox() -> None:
+    """A pretended helpdesk on this machine, to try things on."""
+
+
+@sandbox.command("zendesk")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8090, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--data", type=click.Path(dir_okay=False, path_type=Path), help="Keep the account in this file.")
+@click.option("--webhook-url", help="Call this on every change, as Zendesk's webhooks do.")
+@click.option("--webhook-secret", help="The secret those calls are signed with.")
+def sandbox_zendesk(
+    host: str, port: int, data: Path | None, webhook_url: str | None, webhook_secret: str | None
+) -> None:
+    """Run a Zendesk account: its API, a page for the agent, and misbehaviour on demand (PUT /_sandbox/faults).
+
+    Log in as admin@example.com or agent@example.com with the token `sandbox`.
+    """
+    from connector.testing.simulators.zendesk import serve
+
+    def ready(address: str) -> None:
+        say.data(address)
+        say.notice(f"tickets for a person: {address}/ · API: {address}/api/v2 · admin@example.com, token sandbox")
+
+    serve(host, port, data, webhook_url=webhook_url, webhook_secret=webhook_secret, ready=ready)
+
+
+COMMANDS = (demo, init, sandbox)
