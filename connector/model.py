@@ -252,6 +252,7 @@ class ReplyDraft:
 class Request:
     """A side effect ready to be sent. `body` is made and read only by its adapter, and never changes again.
 
+    `op` is "ticket" for one that opens a ticket and "comment" for one that adds to it; else the adapter's own word.
     `repeatable`: sending it twice with the same key is known to have one effect, at once and for hours.
     """
 

@@ -1,4 +1,4 @@
-"""The contract every helpdesk keeps. `connector.testing.contracts.HelpdeskContract` checks it.
+"""The contract every helpdesk keeps. `connector.testing.helpdesk_contract.HelpdeskContract` checks it.
 
 Writing is the Outlet's prepare, send, find: a TicketDraft opens a ticket, a CommentDraft adds a comment (public as
 its author, or our private note) and changes settings with it. `send` of a comment raises Closed when the ticket can

@@ -286,7 +286,7 @@ def test_custom_fields_take_option_names_and_values(stage: Stage, desk: Zendesk)
 def test_every_try_sends_the_same_bytes(canned: Canned) -> None:
     canned.says(500)
     desk = zendesk(canned.url)
-    request = Request("open ticket", '{"ticket":{"external_id":"x","comment":{"html_body":"ё"}}}', True)
+    request = Request("ticket", '{"ticket":{"external_id":"x","comment":{"html_body":"ё"}}}', True)
     for _ in range(2):
         with pytest.raises(Uncertain):
             desk.send(request, key_of("k"))
@@ -364,7 +364,7 @@ def test_a_field_that_zendesk_refuses_is_named(canned: Canned) -> None:
     assert '"custom_fields":[{"id":42,"value":"parcel"}]' in body.body
     canned.says(422, json.dumps({"error": "RecordInvalid", "description": "…", "details": details}).encode())
     with pytest.raises(Rejected, match=r'"Topic".*не может быть пустым'):
-        desk.send(Request("open ticket", '{"ticket":{"requester_id":1}}', True), key_of("k"))
+        desk.send(Request("ticket", '{"ticket":{"requester_id":1}}', True), key_of("k"))
     desk.close()
 
 
@@ -420,7 +420,7 @@ def test_an_update_conflict_is_temporary(canned: Canned) -> None:
         desk.send(desk.prepare(CommentDraft(TicketId("1"), "<p>x</p>")), key_of("c"))
     canned.says(409, b"Requester creation collision - please try again", Content_Type="text/plain")
     with pytest.raises(Temporary, match="collision"):
-        desk.send(Request("open ticket", '{"ticket":{}}', True), key_of("c"))
+        desk.send(Request("ticket", '{"ticket":{}}', True), key_of("c"))
     desk.close()
 
 

@@ -123,7 +123,7 @@ def test_recorded_refusals_say_what_to_do_in_a_sentence(zendesk_recordings: Path
         desk = zendesk(canned.url, Http("desk"))
         canned.says(status, raw, Content_Type=kind)
         with pytest.raises(ConnectorError) as told:
-            desk.send(Request("open ticket", '{"ticket":{}}', True), Key("k"))
+            desk.send(Request("ticket", '{"ticket":{}}', True), Key("k"))
         wanted = {404: Gone, 409: Temporary}.get(status, Rejected)
         if b"InvalidEndpoint" in raw:
             wanted = Rejected
@@ -143,5 +143,5 @@ def test_recorded_validation_errors_name_the_field(canned: Canned) -> None:
     )
     desk = zendesk(canned.url, Http("desk"))
     with pytest.raises(Rejected, match=r"Requester: Name: is too short.*group: InvalidValue"):
-        desk.send(Request("open ticket", '{"ticket":{"requester_id":1}}', True), Key("k"))
+        desk.send(Request("ticket", '{"ticket":{"requester_id":1}}', True), Key("k"))
     desk.close()

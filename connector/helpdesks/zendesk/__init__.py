@@ -59,8 +59,8 @@ from connector.model import (
     Vocabulary,
 )
 
-_OPEN = "open ticket"
-_COMMENT = "update ticket"
+_OPEN = "ticket"
+_COMMENT = "comment"
 _STATUSES = ("new", "open", "pending", "hold", "solved", "closed")
 _TYPES = ("problem", "incident", "question", "task")
 _START = "start:"
@@ -358,21 +358,21 @@ class Zendesk(Helpdesk):
         answer = self._account.call(
             "POST",
             "/tickets",
-            operation=_OPEN,
+            operation="open ticket",
             body=drafts.with_key(request.body, key),
             headers={"Content-Type": "application/json", "Idempotency-Key": key},
             expect=(400, 422),
             forbidden=AuthFailed,
         )
         if answer.status < 300:
-            return self._receipt(answer, _OPEN)
+            return self._receipt(answer, "open ticket")
         told = refusal(answer)
         if told.code == "IdempotentRequestError":
             found = self._opened(request, key)
             if found:
                 return found[0]
         self._doubt_author(told, request.body)
-        raise self._account.refused(answer, _OPEN)
+        raise self._account.refused(answer, "open ticket")
 
     def _update(self, written: drafts.Written, key: Key) -> Receipt:
         path = f"/tickets/{written.ticket}"
@@ -394,7 +394,7 @@ class Zendesk(Helpdesk):
         answer = self._account.call(
             "PUT",
             path,
-            operation=_COMMENT,
+            operation="update ticket",
             body=drafts.with_key(written.body, key),
             headers={"Content-Type": "application/json"},
             kind=limits.UPDATES,
@@ -403,8 +403,8 @@ class Zendesk(Helpdesk):
         )
         if answer.status >= 300:
             self._doubt_author(refusal(answer), written.body)
-        self._taken(answer, written.ticket, _COMMENT)
-        return self._receipt(answer, _COMMENT)
+        self._taken(answer, written.ticket, "update ticket")
+        return self._receipt(answer, "update ticket")
 
     def _taken(self, answer: Answer, ticket: TicketId, operation: str) -> None:
         """Closed or Rejected when the update was refused. The refusal's text is translated, so for one that is about
