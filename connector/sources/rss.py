@@ -23,7 +23,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urljoin, urlsplit
 
 import feedparser
 from pydantic import Field, field_validator
@@ -98,7 +98,7 @@ class Rss(Source):
         answer = self._read(memory)
         if answer.status == 304 and cursor is not None:
             return Page((), cursor)
-        mentions = mentions_from(parsed(answer, self.name), self.name, self.options)
+        mentions = mentions_from(parsed(answer, self.name), self.name, self.options, answer.url)
         known: dict[str, str] = dict(memory.get("known", {}))
         fresh = [one for one in mentions if self._is_news(one, known)]
         held_back = fresh if cursor is None and self.options.since == "now" else self._too_old(fresh, cursor)
@@ -149,10 +149,11 @@ class Rss(Source):
 def parsed(answer: Answer, service: str) -> Any:
     """feedparser's reading of a document. BadAnswer when it holds neither a feed nor an entry.
 
-    It is handed a stream, for it would open bytes that look like a path or an address.
+    It is handed a stream, for it would open bytes that look like a path or an address; and no address of the feed,
+    for it would make ids of it ("g1" becomes https://host/g1), and they would change when the feed moves.
     """
     content = answer.body
-    about = {"content-location": answer.url}
+    about = {}
     if "charset" in answer.headers.get("Content-Type", ""):
         about["content-type"] = answer.headers["Content-Type"]
     try:
@@ -174,21 +175,24 @@ def parsed(answer: Answer, service: str) -> Any:
     raise BadAnswer(sentence, service=service, operation="feed")
 
 
-def mentions_from(feed: Any, source: str, options: RssOptions) -> list[Mention]:
-    """The entries of a feed, oldest first; of two with one id the first in the feed is taken."""
+def mentions_from(feed: Any, source: str, options: RssOptions, base: str = "") -> list[Mention]:
+    """The entries of a feed, oldest first; of two with one id the first in the feed is taken. `base` is where the
+    feed was found: links may be relative to it."""
     found: dict[str, Mention] = {}
     for place, entry in enumerate(feed.entries):
-        mention = mention_from_entry(entry, feed, source, options, place)
+        mention = mention_from_entry(entry, feed, source, options, place, base)
         if mention is not None:
             found.setdefault(mention.external_id, mention)
     newest_last = list(found.values())[::-1]
     return sorted(newest_last, key=lambda one: one.created_at)
 
 
-def mention_from_entry(entry: Any, feed: Any, source: str, options: RssOptions, place: int = 0) -> Mention | None:
+def mention_from_entry(
+    entry: Any, feed: Any, source: str, options: RssOptions, place: int = 0, base: str = ""
+) -> Mention | None:
     """One entry; None for one that says nothing at all. `place` is its place in a feed without dates."""
     title = shorten(_plain(entry.get("title", "")), 500)
-    link = unwrapped(str(entry.get("link", "")).strip())
+    link = unwrapped(_absolute(str(entry.get("link", "")).strip(), base))
     body = _body(entry)
     stamp = _time(entry, "published") or _time(entry, "updated")
     external_id = str(entry.get("id", "")).strip() or link
@@ -305,6 +309,13 @@ def _split(url: str) -> SplitResult:
         return urlsplit(url)
     except ValueError:
         return urlsplit("")
+
+
+def _absolute(link: str, base: str) -> str:
+    try:
+        return urljoin(base, link) if link and base.startswith("http") else link
+    except ValueError:
+        return link
 
 
 def _host(url: str) -> str:
