@@ -165,7 +165,7 @@ def _print_status(
     say.data("replies   " + (", ".join(f"{n} {state}" for state, n in sorted(replies.items())) or "none yet"))
     if oldest is not None:
         say.data(f"oldest    waiting since {say.span(time.time() - oldest)}")
-    say.data("balance   " + balance_line(ledger))
+    say.data(f"balance   {ledger}")
     parked = sum(n for (_, state), n in backlog.items() if state in ("held", "failed", "unsure"))
     if parked:
         say.notice(f"{parked} need somebody: connector deliveries list --state held,failed,unsure")
@@ -179,19 +179,6 @@ def _account_state(account: journal.Account) -> str:
     if account.paused_until > time.time():
         return f"paused for {say.span(account.paused_until - time.time())} (rate limit)"
     return "ok" if account.pulled_at is None else f"ok, pulled {say.ago(account.pulled_at)}"
-
-
-def balance_line(ledger: journal.Balance) -> str:
-    """The ledger as an equation."""
-    ignored = sum(ledger.ignored.values())
-    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(ledger.ignored.items()))
-    right = (
-        f"{ledger.ticketed} ticketed + {ledger.appended} appended + {ledger.duplicates} duplicates"
-        f" + {ignored} ignored"
-        + (f" ({reasons})" if reasons else "")
-        + f" + {ledger.pending} pending + {ledger.held} held + {ledger.failed} failed + {ledger.unsure} unsure"
-    )
-    return f"{ledger.received} received {'=' if ledger.even else '≠ NOT'} {right}"
 
 
 def _running(settings: Config) -> int | None:
@@ -361,9 +348,9 @@ def verify(ctx: click.Context, offline: bool, limit: int, as_json: bool) -> None
             }
         )
     else:
-        say.data(balance_line(ledger))
+        say.data(str(ledger))
         for name, one in per_source.items():
-            say.data(f"  {name}: {balance_line(one)}")
+            say.data(f"  {name}: {one}")
         if not offline:
             say.data(
                 f"{looked} tickets looked up: {len(missing)} missing, {len(doubled)} doubled, {len(moved)} moved"

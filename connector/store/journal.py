@@ -64,6 +64,16 @@ class Balance:
         """Whether the ledger balances."""
         return self.received == self.accounted
 
+    def __str__(self) -> str:
+        """The ledger as an equation."""
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(self.ignored.items()))
+        return (
+            f"{self.received} received {'=' if self.even else '≠ NOT'} {self.ticketed} ticketed"
+            f" + {self.appended} appended + {self.duplicates} duplicates + {sum(self.ignored.values())} ignored"
+            + (f" ({reasons})" if reasons else "")
+            + f" + {self.pending} pending + {self.held} held + {self.failed} failed + {self.unsure} unsure"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
