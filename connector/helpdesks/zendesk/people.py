@@ -63,22 +63,26 @@ class People:
         )
         if answer.status < 300:
             return self._id(self._account.object_in(answer, operation).get("user"), operation)
+        # a refusal may have lost its JSON on the way, so who is there already is found by looking, not by its words
+        found = self._look_up(person.external_id)
+        if found is not None:
+            return found
         if answer.status == 409 or refusal(answer).duplicate("external_id"):
-            return self._look_up(person.external_id)
+            raise Temporary(
+                f"Zendesk says the user {person.external_id} exists and does not find it yet",
+                wait=10.0,
+                service=self._account.http.service,
+                operation=operation,
+            )
         raise self._account.refused(answer, operation)
 
-    def _look_up(self, external_id: str) -> int:
+    def _look_up(self, external_id: str) -> int | None:
         operation = "find user"
         body = self._account.get("/users/search", operation=operation, params={"external_id": external_id})
         for row in self._account.rows_in(body, "users", operation):
             if str(row.get("external_id") or "").casefold() == external_id.casefold():
                 return self._id(row, operation)
-        raise Temporary(
-            f"Zendesk says the user {external_id} exists and does not find it yet",
-            wait=10.0,
-            service=self._account.http.service,
-            operation=operation,
-        )
+        return None
 
     def _id(self, user: Json | None, operation: str) -> int:
         user_id = user.get("id") if isinstance(user, dict) else None

