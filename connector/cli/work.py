@@ -181,6 +181,11 @@ def _account_state(account: journal.Account) -> str:
     return "ok" if account.pulled_at is None else f"ok, pulled {say.ago(account.pulled_at)}"
 
 
+def balance_line(ledger: journal.Balance) -> str:
+    """The ledger as an equation."""
+    return str(ledger)
+
+
 def _running(settings: Config) -> int | None:
     """The process that runs on this configuration, if one does here."""
     file = settings.file.with_name(settings.file.name + ".pid")
