@@ -155,20 +155,31 @@ def _expected(value: Any, where: Where, sheet: Sheet) -> Mapping[str, Any]:
         sheet.wrong(where, "expects nothing")
     sheet.keys(keys, where, EXPECT_KEYS, "something that can be expected")
     for key, item in keys.items():
-        allowed = LABELS.get(key)
-        for at, word in _words(item, (*where, key), sheet) if allowed else ():
-            sheet.choice(word, at, allowed or (), f"a {key}")
+        at = (*where, key)
+        if key == "fields":
+            for name, wanted in sheet.mapping(item, at, "a mapping of fields to values").items():
+                _check(wanted, (*at, name), sheet, key)
+        elif key in EXPECT_KEYS:
+            _check(item, at, sheet, key)
     return keys
 
 
-def _words(value: Any, where: Where, sheet: Sheet) -> Iterable[tuple[Where, Any]]:
-    """The plain values in an expectation, each with its path."""
+def _check(value: Any, where: Where, sheet: Sheet, key: str) -> None:
+    """Looks at what is expected of one key: plain values, lists of them, and the matchers around them."""
     if isinstance(value, dict):
-        sheet.keys(value, where, MATCHERS, "understood here")
-        for key, item in value.items():
-            yield from _words(item, (*where, key), sheet)
-    else:
-        yield from sheet.items(value, where)
+        matchers = sheet.mapping(value, where, "matchers")
+        sheet.keys(matchers, where, MATCHERS, "understood here")
+        if not value:
+            sheet.wrong(where, f"is empty; it takes {', '.join(MATCHERS)}")
+        for name, item in matchers.items():
+            _check(item, (*where, name), sheet, key)
+    elif isinstance(value, list):
+        if not value and key not in SETS:
+            sheet.wrong(where, "is an empty list: nothing could ever be expected")
+        for index, item in enumerate(value):
+            _check(item, (*where, index), sheet, key)
+    elif key in LABELS and where[-1] != "contains":
+        sheet.choice(value, where, LABELS[key], f"a {key}")
 
 
 # --- comparing ---------------------------------------------------------------------------------------------
@@ -211,14 +222,16 @@ def _set_differs(key: str, wanted: Any, actual: list[str]) -> str:
         fine = all(_among(item, actual, key) for item in (wanted if isinstance(wanted, list) else [wanted]))
     if fine:
         return ""
-    got = "".join(f"\n            {line}" for line in actual) if key == "because" else ", ".join(actual) or "none"
-    return f"{key}: expected {_told(wanted)}, got {got}"
+    got = (
+        "".join(f"\n            {line}" for line in actual) if key == "because" else f" {', '.join(actual) or 'none'}"
+    )
+    return f"{key}: expected {_told(wanted)}, got{got}"
 
 
 def _among(wanted: Any, actual: list[str], key: str) -> bool:
     """Whether a tag or rule is among the actual ones; of a reason, a part of one line is enough."""
     if isinstance(wanted, dict):
-        each = {name: item if isinstance(item, list) else [item] for name, item in wanted.items()}
+        each = {name: _listed(item) for name, item in wanted.items()}
         return (
             not any(_among(item, actual, key) for item in each.get("not", []))
             and all(_among(item, actual, key) for item in each.get("contains", []))
@@ -229,22 +242,19 @@ def _among(wanted: Any, actual: list[str], key: str) -> bool:
     return str(wanted) in actual
 
 
-def _fields_differ(wanted: Any, actual: Mapping[str, Any]) -> str:
-    if not isinstance(wanted, dict):
-        return f"fields: expected {_told(wanted)}, which is not a mapping of fields to values"
-    wrong = [
-        f"{name}: expected {_told(item)}, got {shown(actual.get(str(name)))}"
+def _fields_differ(wanted: Mapping[str, Any], actual: Mapping[str, Any]) -> str:
+    return "; ".join(
+        f"fields.{name}: expected {_told(item)}, got {shown(actual.get(str(name)))}"
         for name, item in wanted.items()
         if not _fits(item, actual.get(str(name)))
-    ]
-    return f"fields.{'; fields.'.join(wrong)}" if wrong else ""
+    )
 
 
 def _fits(wanted: Any, actual: Any) -> bool:
     if isinstance(wanted, dict):
         return (
             ("not" not in wanted or not _fits(wanted["not"], actual))
-            and ("one_of" not in wanted or any(_fits(item, actual) for item in wanted["one_of"]))
+            and ("one_of" not in wanted or _fits(_listed(wanted["one_of"]), actual))
             and ("contains" not in wanted or str(wanted["contains"]) in str(actual or ""))
         )
     if isinstance(wanted, list):
@@ -252,6 +262,10 @@ def _fits(wanted: Any, actual: Any) -> bool:
     if wanted is None or isinstance(wanted, bool):
         return actual is wanted
     return str(actual if actual is not None else "") == str(wanted)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _told(wanted: Any) -> str:

@@ -15,6 +15,7 @@ Logic is two-valued: a datum that is missing matches nothing, and so `not` of it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -26,7 +27,9 @@ from connector.triage.facts import Facts, Said, fold, getter, words_of
 
 Check = Callable[[Facts], bool]
 
-PATTERN_SECONDS = 0.05
+PATTERN_SECONDS = 0.25
+_SAMPLE_SECONDS = 0.05
+_CERTAIN_SECONDS = 0.5
 
 _SAMPLES = ("a", "а", "1", " ", "ab", "a ", "а1", "!", "a@b.", "/a")
 
@@ -261,33 +264,37 @@ class InSpans:
 
 @dataclass(frozen=True, slots=True)
 class HasWord:
-    """The text has one of these: a whole word, a beginning (`возврат*`), a phrase, or a sign such as an emoji.
+    """The text has one of these: a whole word, a beginning (`возврат*`), a phrase of such, or a sign (emoji).
 
     `entries` are in the form `entry_of` makes."""
 
     entries: frozenset[str]
 
     def compiled(self) -> Callable[[Any], bool]:
-        needles, signs = self.needles()
+        needles, patterns, signs = self.sought()
 
         def holds(said: Said) -> bool:
             line = said.line
             for needle in needles:
                 if needle in line:
                     return True
-            return bool(signs) and any(sign in said.folded for sign in signs)
+            return any(pattern.search(line) for pattern in patterns) or any(sign in said.folded for sign in signs)
 
         return holds
 
-    def needles(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What to look for in the line of words, and in the whole text."""
-        words, signs = [], []
+    def sought(self) -> tuple[tuple[str, ...], tuple[re.Pattern[str], ...], tuple[str, ...]]:
+        """What to look for in the line of words, as it stands and as patterns, and in the whole text."""
+        needles: list[str] = []
+        patterns: list[re.Pattern[str]] = []
+        signs: list[str] = []
         for entry in sorted(self.entries):
-            if words_of(entry):
-                words.append(f" {entry[:-1]}" if entry.endswith("*") else f" {entry} ")
-            else:
+            if not words_of(entry):
                 signs.append(entry)
-        return tuple(words), tuple(signs)
+            elif "*" in entry[:-1]:
+                patterns.append(re.compile(f" {re.escape(entry)} ".replace(r"\*", r"\S*").replace("\\ ", " ")))
+            else:
+                needles.append(f" {entry[:-1]}" if entry.endswith("*") else f" {entry} ")
+        return tuple(needles), tuple(patterns), tuple(signs)
 
     def within(self, other: HasWord) -> bool:
         return self.entries <= other.entries
@@ -299,13 +306,18 @@ class HasWord:
     def tell(self, name: str, value: Said, held: bool) -> str:
         if not held:
             return f"{name} has none of: {self.shown()}"
-        needles, signs = self.needles()
+        return f"{name} has «{self.found(value)}»"
+
+    def found(self, said: Said) -> str:
+        """The words of the text that fit first, in the order of the entries."""
+        needles, patterns, signs = self.sought()
         for needle in needles:
-            at = value.line.find(needle)
+            at = said.line.find(needle)
             if at >= 0:
-                end = value.line.index(" ", at + len(needle.rstrip()))
-                return f"{name} has «{value.line[at:end].strip()}»"
-        return f"{name} has «{next((sign for sign in signs if sign in value.folded), '')}»"
+                end = said.line.index(" ", at + len(needle.rstrip()))
+                return said.line[at:end].strip()
+        match = next((match for pattern in patterns if (match := pattern.search(said.line))), None)
+        return match.group().strip() if match else next((sign for sign in signs if sign in said.folded), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,27 +384,34 @@ def _show(value: Any) -> str:
 
 
 def entry_of(text: str) -> str:
-    """A word, beginning or phrase of a mapping in the form `HasWord` compares. Empty: there is nothing to look for;
-    a `*` anywhere but at the end stays in it, and no text will ever fit."""
-    folded = fold(text.strip())
-    star = folded.endswith("*") and len(folded) > 1
-    words = words_of(folded.rstrip("*") if star else folded)
-    return " ".join(words) + ("*" if star else "") if words else folded
+    """A word, beginning or phrase of a mapping in the form `HasWord` compares; a `*` ends a word and stands nowhere
+    else. What has no letter or digit in it, such as an emoji, is looked for as it is."""
+    found: list[str] = []
+    for part in fold(text).split():
+        words = words_of(part)
+        found += [*words[:-1], words[-1] + "*"] if words and part.endswith("*") else words
+    return " ".join(found) or fold(text.strip())
 
 
 def too_slow(pattern: str) -> bool:
-    """Whether a regular expression loses itself in short, ordinary texts (nested repetition such as `(a+)+$`)."""
+    """Whether a regular expression loses itself in short, ordinary texts (overlapping alternatives in a repetition,
+    such as `(a|aa)+$`; nested repetition alone the library sees through)."""
     compiled = regex.compile(pattern, regex.IGNORECASE)
     letters = "".join(sorted(set(regex.findall(r"\w", pattern))))[:20]
     samples = (*_SAMPLES, *letters, letters) if letters else _SAMPLES
-    try:
-        for sample in samples:
-            text = sample * (64 // len(sample) + 1)
-            compiled.search(text, timeout=PATTERN_SECONDS)
-            compiled.search(f"{text}\x01", timeout=PATTERN_SECONDS)
-    except TimeoutError:
-        return True
-    return False
+    texts = [sample * (64 // len(sample) + 1) for sample in samples]
+    return any(_loses_itself(compiled, text) for text in (*texts, *(f"{text}\x01" for text in texts)))
+
+
+def _loses_itself(compiled: Any, text: str) -> bool:
+    # Asked twice, the second time with ten times the patience: a busy machine must not make a pattern look guilty.
+    for seconds in (_SAMPLE_SECONDS, _CERTAIN_SECONDS):
+        try:
+            compiled.search(text, timeout=seconds)
+        except TimeoutError:
+            continue
+        return False
+    return True
 
 
 # --- reasoning ---------------------------------------------------------------------------------------------

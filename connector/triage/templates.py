@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from connector.markup import shorten
@@ -23,14 +23,20 @@ from connector.yamlfile import Where, did_you_mean
 
 SUBJECT = "{{ platform }} · {{ author }}: {{ title or text or kind }}"
 COMMENT = """\
-{% if title %}{{ title }}
+{% if title %}
+{{ title }}
 
-{% endif %}{{ text or "(no text)" }}
+{% endif %}
+{{ text or "(no text)" }}
 {% if rating is not none %}
+
 Rating: {{ stars }}
-{% endif %}{% if url %}
+{% endif %}
+{% if url %}
+
 {{ url }}
-{% endif %}"""
+{% endif %}
+"""
 
 MOST_SUBJECT = 150
 MOST_COMMENT = 60_000
@@ -270,18 +276,21 @@ def _allowed(tree: nodes.Template, wrong: _Lines) -> bool:
             wrong.say(node.lineno, message)
             fine = False
     for loop in tree.find_all(nodes.For):
-        if loop.recursive or any(loop_part.find(nodes.For) for loop_part in loop.body):
+        if loop.recursive or loop.find(nodes.For):
             wrong.say(loop.lineno, "has a loop in a loop")
             fine = False
-    for used in tree.find_all(nodes.Filter):
-        if used.name not in _ENVIRONMENT.filters:
-            wrong.say(used.lineno, f'"{used.name}" is not a filter{did_you_mean(used.name, _ENVIRONMENT.filters)}')
+    for used in tree.find_all((nodes.Filter, nodes.Test)):
+        known = _ENVIRONMENT.filters if isinstance(used, nodes.Filter) else _ENVIRONMENT.tests
+        if used.name not in known:
+            what = "filter" if isinstance(used, nodes.Filter) else "test"
+            wrong.say(used.lineno, f'"{used.name}" is not a {what}{did_you_mean(used.name, known)}')
             fine = False
     names = _samples()[0]
-    for name in sorted(meta.find_undeclared_variables(tree) - set(names)):
-        line = next((node.lineno for node in tree.find_all(nodes.Name) if node.name == name), 1)
-        wrong.say(line, f'"{name}" is not known here{did_you_mean(name, names)}')
-        fine = False
+    own = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"} | {"loop"}
+    for node in tree.find_all(nodes.Name):
+        if node.name not in names and node.name not in own:
+            wrong.say(node.lineno, f'"{node.name}" is not known here{did_you_mean(node.name, names)}')
+            fine = False
     return fine
 
 

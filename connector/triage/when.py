@@ -235,7 +235,7 @@ class _Reader:
         entries = set()
         for at, word in words:
             entry = entry_of(word)
-            if "*" in entry[:-1] or entry == "*":
+            if any("*" in part[:-1] or part == "*" for part in word.split()):
                 self.sheet.wrong(at, f'"{word}": the * may only stand at the end of a word, as in возврат*')
             elif entry:
                 entries.add(entry)
@@ -250,11 +250,11 @@ class _Reader:
         else:
             try:
                 if too_slow(text):
-                    self.sheet.wrong(
-                        where,
-                        "takes far too long on short texts: make its repetitions simpler, "
-                        "for example a+ instead of (a+)+",
+                    message = (
+                        "takes far too long even on short texts: inside a repetition only one alternative should be "
+                        "able to fit, as in (a)+ instead of (a|aa)+"
                     )
+                    self.sheet.wrong(where, message)
                 return Test(key, Fits(text))
             except regex.error as error:
                 at = f" at character {error.pos + 1}" if error.pos is not None else ""
