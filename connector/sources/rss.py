@@ -267,9 +267,8 @@ def _undated(feed: Any, place: int) -> datetime:
 def _author(entry: Any, feed: Any, host: str) -> Author:
     """The entry's author, else the feed's; known by address or name within their site, for feeds give no ids."""
     detail = entry.get("author_detail") or {}
-    name = _plain(detail.get("name") or entry.get("author") or "")
-    if mailed := re.fullmatch(r"\S+@\S+ \((.+)\)", name):  # RSS 2.0 wants an e-mail address here
-        name = mailed[1]
+    mailed = re.fullmatch(r"\S+@\S+ \((.+)\)", str(entry.get("author") or ""))  # as RSS 2.0 wants it
+    name = _plain(mailed[1] if mailed else detail.get("name") or entry.get("author") or "")
     href = str(detail.get("href") or "")
     site = host or _host(str(feed.feed.get("link", "")))
     shown = name or _plain((entry.get("source") or {}).get("title", "")) or site or _plain(feed.feed.get("title", ""))
