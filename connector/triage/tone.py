@@ -34,6 +34,8 @@ _LEXICONS = ("lexicon_ru.txt", "lexicon_en.txt")
 _PIECE = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[.,!?;:()\n—]+|[^\w\s]")
 _SMILEY = re.compile(r"(?<![\w/])(?:[:;]'?-?[()d]|>:\(|<3|\^\^)(?!\w)")
 _BRACKETS = re.compile(r"(?<=[^\W\d_])(\)+|\(+)(?=\s|$)|(?<=[\s!?.])(\){2,}|\({2,})")
+_PAIRED = re.compile(r"\([^()]*\)")
+_ENUMERATED = re.compile(r"(?:^|(?<=\s))\w{1,2}\)(?=\s)")
 _NEGATIONS = frozenset(
     "не нет ни без никогда нельзя вряд not no never without hardly cannot can't don't doesn't didn't isn't wasn't "
     "aren't weren't won't wouldn't couldn't shouldn't ain't nothing".split()
@@ -222,13 +224,12 @@ class Lexicon:
 def _faces(folded: str, signs: dict[str, float]) -> list[_Hit]:
     """Smileys, and the brackets that stand for them in Russian: `спасибо)` and `опять((`."""
     hits = [_Hit(signs.get(found, 0.0), found) for found in _SMILEY.findall(folded) if found in signs]
-    balance = folded.count("(") - folded.count(")")
-    if balance and not hits:
-        for match in _BRACKETS.finditer(folded):
+    if not hits:
+        bare = _ENUMERATED.sub(" ", _PAIRED.sub(" ", folded))
+        match = _BRACKETS.search(bare)
+        if match:
             mark = match.group()
-            if (mark[0] == "(") == (balance > 0):
-                hits.append(_Hit(-1.0 if mark[0] == "(" else 0.8, mark))
-                break
+            hits.append(_Hit(-1.0 if mark[0] == "(" else 0.8, mark))
     return hits
 
 

@@ -1,0 +1,115 @@
+"""The context card: every question answered, nothing people typed can act, only web addresses are links."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from bs4 import BeautifulSoup
+from hypothesis import given
+from hypothesis import strategies as st
+from triage_builders import policy_of, said
+
+from connector.markup import to_text
+from connector.model import Attachment, Author, Decision, Mention, Parent, Settings, Tone
+from connector.triage import card, load
+
+SHIPPED = load(Path(__file__).parents[2] / "mappings")
+KEPT = {"p", "strong", "ul", "li", "blockquote", "a", "br"}
+FULL = said(
+    "Третий день без связи, это позор",
+    author_url="https://bsky.app/profile/anna",
+    author_followers=120000,
+    author_verified=True,
+    url="https://bsky.app/post/1",
+    parent=Parent("0", "Мы починили связь", "https://bsky.app/post/0", "Acme"),
+    engagement={"likes": 12, "reposts": 3},
+    rating=2,
+    attachments=(Attachment("https://example.com/a.jpg"),),
+)
+
+
+def shown(mention: Mention, answers_as: str = "@acme_help", limits: str = "at most 300 characters") -> str:
+    return " ".join(to_text(card(mention, SHIPPED.decide(mention), answers_as=answers_as, limits=limits)).split())
+
+
+def test_all_seven_questions_are_answered() -> None:
+    text = shown(FULL)
+
+    for question in ("Who:", "What:", "When:", "Where:", "Why:", "How:", "How far:"):
+        assert question in text
+    assert "Anna (@anna) (https://bsky.app/profile/anna) · 120 000 followers · verified" in text
+    assert "«Третий день без связи, это позор» · 1 attachment" in text
+    assert "Tone: negative, from the rating («2 of 5») · language: ru" in text
+    assert "Wed 04 Mar 2026, 12:00 UTC" in text
+    assert "In answer to Acme (https://bsky.app/post/0):" in text
+    assert "Мы починили связь" in text
+    assert "top blogger complains (mappings/10-rules.yaml:" in text
+    assert "author.followers 120000 is ≥ 10000" in text
+    assert f"mapping {SHIPPED.version}" in text
+    assert "a public comment here is posted publicly as @acme_help (at most 300 characters)" in text
+    assert "12 likes · 3 reposts · rating ★★☆☆☆ (2 of 5)" in text
+
+
+def test_public_and_private_are_told_in_words() -> None:
+    assert shown(FULL).startswith("🌐 PUBLIC · Bluesky · post — everyone can read it")
+    private = shown(said("hello", private=True, kind="dm"))
+    assert private.startswith("🔒 PRIVATE · Bluesky · dm — only the author and we can read it.")
+    assert "posted privately as" in private
+
+
+def test_what_cannot_be_answered_from_here_says_so_with_the_link() -> None:
+    text = shown(FULL, answers_as="", limits="this feed takes no answers")
+
+    assert "it cannot be answered from here: use the link (https://bsky.app/post/1) and answer there" in text
+    assert "this feed takes no answers" in text
+    assert "answer it where it was said" in shown(said("x", url=""), answers_as="", limits="")
+
+
+def test_times_are_told_in_the_zone_of_the_policy() -> None:
+    html = card(FULL, SHIPPED.decide(FULL), answers_as="", limits="", zone=ZoneInfo("Europe/Moscow"))
+
+    assert "15:00 Europe/Moscow" in html
+
+
+def test_a_mention_of_which_little_is_known_says_little() -> None:
+    bare = Mention("feed", "rss", "1", Author("7"), "", FULL.created_at)
+    text = shown(bare)
+
+    assert "Who: 7 • What: «no text» Tone: unknown •" in text
+    assert "How far: not known" in text
+    assert "In answer to" not in text
+
+
+def test_without_any_rule_the_card_says_so(tmp_path: Path) -> None:
+    html = card(FULL, policy_of(tmp_path, "").decide(FULL), answers_as="", limits="")
+
+    assert "no rule matched; the usual settings" in html
+
+
+def test_links_lead_to_web_addresses_only() -> None:
+    mention = said(
+        "x", url="javascript:alert(1)", author_url="data:text/html,x", parent=Parent("0", "y", "ftp://x", "z")
+    )
+
+    soup = BeautifulSoup(card(mention, SHIPPED.decide(mention), answers_as="", limits=""), "html.parser")
+    assert soup.find_all("a") == []
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_nothing_people_typed_becomes_markup(text: str, other: str) -> None:
+    evil = f'<script>{text}</script>"><img src=x onerror=alert(1)>{other}'
+    mention = said(
+        evil, title=evil, author_name=evil, author_handle=evil, author_url=f"https://e.com/{other}", url=evil,
+        source=evil, platform=evil, engagement={evil: 3}, parent=Parent(evil, evil, f'https://e.com/"{text}', evil),
+    )  # fmt: skip
+    decision = Decision(
+        Settings(), "s", "c", Tone("negative", evidence=(evil,), by=evil), rules=(evil,), language=evil
+    )
+    soup = BeautifulSoup(card(mention, decision, answers_as=evil, limits=evil), "html.parser")
+
+    tags = soup.find_all(True)
+    assert {tag.name for tag in tags} <= KEPT
+    assert {key for tag in tags for key in tag.attrs} <= {"href", "rel"}
+    assert all(re.match("https?://", str(tag["href"])) for tag in soup.find_all("a"))
