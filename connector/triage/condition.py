@@ -2,7 +2,7 @@
 
 A condition is `All`, `Some`, `Not` or a `Test` of one field. Four things can be done with one:
 
-    check()             a closure from Facts to bool, made once at load: this is what runs for every mention
+    check               a closure from Facts to bool, made once at load: this is what runs for every mention
     tell(facts, held)   the sentence for the trace: why it held, or why it did not
     bounds(known)       whether it can still be true, and can still be false, when only some fields are known
     implies(a, b)       True only when every mention that fits `a` fits `b` as well
@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any, Protocol
 
 import regex
@@ -37,8 +38,12 @@ _SAMPLES = ("a", "а", "1", " ", "ab", "a ", "а1", "!", "a@b.", "/a")
 class Condition:
     """The algebra. Subclasses are frozen and compare by value."""
 
+    @cached_property
     def check(self) -> Check:
-        """The closure that runs."""
+        """The closure that runs, made once."""
+        return self._made()
+
+    def _made(self) -> Check:
         raise NotImplementedError
 
     def tell(self, facts: Facts, held: bool) -> str:
@@ -50,14 +55,14 @@ class Condition:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class All(Condition):
     """Every part holds; no part at all: always."""
 
     parts: tuple[Condition, ...] = ()
 
-    def check(self) -> Check:
-        checks = tuple(part.check() for part in self.parts)
+    def _made(self) -> Check:
+        checks = tuple(part.check for part in self.parts)
         if not checks:
             return lambda _: True
         if len(checks) == 1:
@@ -76,21 +81,21 @@ class All(Condition):
             return "every mention"
         if held:
             return "; ".join(part.tell(facts, True) for part in self.parts)
-        return next((part.tell(facts, False) for part in self.parts if not part.check()(facts)), "")
+        return next((part.tell(facts, False) for part in self.parts if not part.check(facts)), "")
 
     def bounds(self, known: Mapping[str, Any]) -> tuple[bool, bool]:
         each = [part.bounds(known) for part in self.parts]
         return all(true for true, _ in each), any(false for _, false in each)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Some(Condition):
     """At least one part holds; no part at all: never."""
 
     parts: tuple[Condition, ...] = ()
 
-    def check(self) -> Check:
-        checks = tuple(part.check() for part in self.parts)
+    def _made(self) -> Check:
+        checks = tuple(part.check for part in self.parts)
         if len(checks) == 1:
             return checks[0]
 
@@ -104,7 +109,7 @@ class Some(Condition):
 
     def tell(self, facts: Facts, held: bool) -> str:
         if held:
-            return next((part.tell(facts, True) for part in self.parts if part.check()(facts)), "")
+            return next((part.tell(facts, True) for part in self.parts if part.check(facts)), "")
         return "; ".join(part.tell(facts, False) for part in self.parts)
 
     def bounds(self, known: Mapping[str, Any]) -> tuple[bool, bool]:
@@ -112,14 +117,14 @@ class Some(Condition):
         return any(true for true, _ in each), all(false for _, false in each)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Not(Condition):
     """The part does not hold."""
 
     part: Condition
 
-    def check(self) -> Check:
-        check = self.part.check()
+    def _made(self) -> Check:
+        check = self.part.check
         return lambda facts: not check(facts)
 
     def tell(self, facts: Facts, held: bool) -> str:
@@ -130,7 +135,7 @@ class Not(Condition):
         return false, true
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Test(Condition):
     """One field is as wanted."""
 
@@ -139,7 +144,7 @@ class Test(Condition):
     field: str
     want: Want
 
-    def check(self) -> Check:
+    def _made(self) -> Check:
         get, holds = getter(self.field), self.want.compiled()
         return lambda facts: holds(get(facts))
 
@@ -262,7 +267,7 @@ class InSpans:
         return f"{name} {shown} is {self.shown()}" if held else f"{name} is {shown}, wanted {self.shown()}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HasWord:
     """The text has one of these: a whole word, a beginning (`возврат*`), a phrase of such, or a sign (emoji).
 
@@ -271,7 +276,7 @@ class HasWord:
     entries: frozenset[str]
 
     def compiled(self) -> Callable[[Any], bool]:
-        needles, patterns, signs = self.sought()
+        needles, patterns, signs = self.sought
 
         def holds(said: Said) -> bool:
             line = said.line
@@ -282,6 +287,7 @@ class HasWord:
 
         return holds
 
+    @cached_property
     def sought(self) -> tuple[tuple[str, ...], tuple[re.Pattern[str], ...], tuple[str, ...]]:
         """What to look for in the line of words, as it stands and as patterns, and in the whole text."""
         needles: list[str] = []
@@ -310,7 +316,7 @@ class HasWord:
 
     def found(self, said: Said) -> str:
         """The words of the text that fit first, in the order of the entries."""
-        needles, patterns, signs = self.sought()
+        needles, patterns, signs = self.sought
         for needle in needles:
             at = said.line.find(needle)
             if at >= 0:

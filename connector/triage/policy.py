@@ -186,8 +186,9 @@ class _Work:
         if one.field in ("tags", "untag"):
             other = "untag" if one.field == "tags" else "tags"
             had = self.values.get(one.field, ())
-            self.values[one.field] = (*had, *(tag for tag in dict.fromkeys(one.value) if tag not in had))
-            self.values[other] = tuple(tag for tag in self.values.get(other, ()) if tag not in one.value)
+            self.values[one.field] = tuple(dict.fromkeys((*had, *one.value)))
+            if self.values.get(other):
+                self.values[other] = tuple(tag for tag in self.values[other] if tag not in one.value)
         else:
             self.values[one.field] = one.value
             self.owners[one.field] = owner

@@ -101,7 +101,7 @@ def _rule(value: Any, where: Where, sheet: Sheet, lists: Lists) -> Rule | None:
     return Rule(
         name=name,
         condition=condition,
-        check=condition.check(),
+        check=condition.check,
         settings=settings,
         ignore=ignore,
         stop=bool(flags.get("stop")),

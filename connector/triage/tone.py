@@ -188,16 +188,18 @@ class Lexicon:
             elif piece in _BUT and hits:
                 hits = [_Hit(hit.weight * 0.6, hit.words) for hit in hits]
                 factor, negated = 1.3, 0
-            negated, lifted = max(0, negated - 1), max(0, lifted - 1)
+            negated -= negated > 0
+            lifted -= lifted > 0
             at += used
         return hits
 
     def _match(self, pieces: list[str], at: int) -> tuple[int, float]:
         """How many pieces the best entry here takes, and its weight; (1, 0.0) when there is none."""
         piece = pieces[at]
-        phrase = self._phrase(pieces, at)
-        if phrase:
-            return phrase
+        if piece in self.phrases:
+            phrase = self._phrase(pieces, at)
+            if phrase:
+                return phrase
         return 1, self._weight(piece)
 
     def _look_up(self, word: str) -> float:
@@ -211,7 +213,7 @@ class Lexicon:
         return 0.0
 
     def _phrase(self, pieces: list[str], at: int) -> tuple[int, float] | None:
-        for parts, weight in self.phrases.get(pieces[at], ()):
+        for parts, weight in self.phrases[pieces[at]]:
             size = len(parts)
             if at + size <= len(pieces) and all(
                 piece.startswith(part[:-1]) if part[-1] == "*" else piece == part
@@ -224,7 +226,7 @@ class Lexicon:
 def _faces(folded: str, signs: dict[str, float]) -> list[_Hit]:
     """Smileys, and the brackets that stand for them in Russian: `спасибо)` and `опять((`."""
     hits = [_Hit(signs.get(found, 0.0), found) for found in _SMILEY.findall(folded) if found in signs]
-    if not hits:
+    if not hits and ("(" in folded or ")" in folded):
         bare = _ENUMERATED.sub(" ", _PAIRED.sub(" ", folded))
         match = _BRACKETS.search(bare)
         if match:

@@ -196,7 +196,7 @@ mentions = st.builds(
 def holds(condition: Condition, mention: Mention) -> bool:
     text = said_in(mention)
     tone, language = judge(mention, text, lexicon())
-    return condition.check()(Facts(mention, tone, language, UTC, text))
+    return condition.check(Facts(mention, tone, language, UTC, text))
 
 
 @given(conditions, conditions, conditions, mentions)
@@ -240,7 +240,7 @@ def test_a_condition_can_always_say_why(condition: Condition, mention: Mention) 
     tone, language = judge(mention, text, lexicon())
     facts = Facts(mention, tone, language, UTC, text)
 
-    assert isinstance(condition.tell(facts, condition.check()(facts)), str)
+    assert isinstance(condition.tell(facts, condition.check(facts)), str)
 
 
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False), st.booleans(), st.booleans(), st.floats())
