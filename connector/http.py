@@ -47,6 +47,13 @@ USER_AGENT = f"connector/{__version__}"
 _MAX_ANSWER = 32 * 1024 * 1024
 _DEFAULT_WAIT = 30.0
 
+_REPEATED = tenacity.Retrying(
+    retry=tenacity.retry_if_exception_type(Temporary),
+    stop=tenacity.stop_after_attempt(3),
+    wait=tenacity.wait_random_exponential(multiplier=0.2, max=2.0),
+    reraise=True,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -178,15 +185,7 @@ class Http:
                 raise self._slow_down(answer, operation, name, scope)
             raise self._refusal(answer, operation, harmless)
 
-        if not harmless:
-            return once()
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(Temporary),
-            stop=tenacity.stop_after_attempt(3),
-            wait=tenacity.wait_random_exponential(multiplier=0.2, max=2.0),
-            reraise=True,
-        )
-        return retrying(once)
+        return _REPEATED(once) if harmless else once()
 
     def download(self, url: str, *, limit: int, headers: Mapping[str, str] | None = None) -> Download:
         """A file a stranger linked to, at most `limit` bytes, from a public address only. Rejected otherwise."""
@@ -261,17 +260,9 @@ class Http:
         harmless: bool,
     ) -> Answer:
         try:
-            response = self._session().request(
-                method,
-                url,
-                params=params,
-                data=data,
-                headers=dict(headers),
-                auth=auth,
-                timeout=self.timeout,
-                allow_redirects=harmless,
-                stream=True,
-            )
+            # prepared without the session: merging with its (empty) defaults costs as much as the call itself
+            request = requests.Request(method, url, headers=headers, data=data, params=params, auth=auth).prepare()
+            response = self._session().send(request, timeout=self.timeout, allow_redirects=harmless, stream=True)
             content = _read(response, _MAX_ANSWER)
         except requests.RequestException as error:
             raise self._broken(error, operation, harmless) from None
