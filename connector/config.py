@@ -20,7 +20,7 @@ from connector.adapter import AccountOptions
 from connector.errors import ConfigError, ConnectorError, Problem
 from connector.helpdesks.base import HelpdeskOptions
 from connector.sources.base import SourceOptions
-from connector.yamlfile import Document, Where, did_you_mean, load_dotenv, read
+from connector.yamlfile import Document, Where, did_you_mean, dotted, load_dotenv, read
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 
@@ -197,7 +197,10 @@ def _section(document: Document, raw: Any, where: Where, model: type[M], problem
     try:
         return model.model_validate(raw)
     except pydantic.ValidationError as error:
-        problems += [_problem(document, where, model, one) for one in error.errors(include_url=False)]
+        # what a whole section lacks follows from the value in it that could not be read, and was told there
+        unread = any(problem.path.startswith(dotted(where)) for problem in document.problems)
+        told = [one for one in error.errors(include_url=False) if one["loc"] or not unread]
+        problems += [_problem(document, where, model, one) for one in told]
         return None
 
 

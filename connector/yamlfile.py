@@ -178,8 +178,11 @@ class _Builder:
             return None
 
     def environment(self, node: yaml.Node, where: Where) -> str | None:
-        name, _, default = str(node.value).strip().partition(" ")
-        value = os.environ.get(name, default or None)
+        name, has_default, default = str(node.value).strip().partition(" ")
+        default = default.strip()
+        if default[:1] in ("'", '"') and default[:1] == default[-1:] and len(default) > 1:
+            default = default[1:-1]  # `!env NAME ""`: YAML leaves quotes that do not begin a value as they are
+        value = os.environ.get(name, default if has_default else None)
         if value is None:
             self.fail(node, where, f"the environment variable {name} is not set; set it, or write it into .env")
             return None

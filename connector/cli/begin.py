@@ -132,7 +132,7 @@ def init(
         folder / "config.yaml": _CONFIG.format(
             base_url=f"https://{_slug(account)}.zendesk.com",
             email=user,
-            sources="".join(_SOURCE_BLOCKS[platform] for platform in chosen),
+            sources="\n".join(_SOURCE_BLOCKS[platform] for platform in chosen),
         ),
         folder / ".env.example": _env_example(chosen),
         folder / "mappings" / "40-ours.yaml": _ANSWERS.format(

@@ -47,6 +47,7 @@ def check(ctx: click.Context, live: bool, strict: bool, as_json: bool) -> None:
         found += error.problems
     if live and settings is not None:
         found += _ask(settings, policy, seen)
+    found.sort(key=lambda problem: (problem.file, problem.line, problem.column))
     say.problems(found, json_too=as_json)
     errors = sum(problem.severity == "error" for problem in found)
     warnings = len(found) - errors
