@@ -29,7 +29,7 @@ from connector.flow.deliver import Wiring, carry, reconcile
 from connector.flow.intake import arrivals
 from connector.server import Handlers, Listener, application
 from connector.store import Claim, Outcome
-from connector.store.arrivals import wake
+from connector.store.arrivals import release_pulls, wake
 from connector.store.journal import remember
 from connector.store.queue import LeaseLost, checked, doubtful
 from connector.yamlfile import environment
@@ -89,6 +89,7 @@ class Daemon:
             lease=config.delivery.lease,
             accounts=self._accounts,
         )
+        self._grace = config.delivery.lease / 8
         self._loops: dict[str, _Loop] = {}
         self._workers: list[threading.Thread] = []
         self._retired: list[Assembly] = []
@@ -174,6 +175,8 @@ class Daemon:
             self._dispatcher.claims.put(None)
         for loop in self._loops.values():
             loop.join(5)
+        with contextlib.suppress(ConnectorError):
+            self._dispatcher.run(lambda tx: release_pulls(tx, self.owner)).result(timeout=10)
         clean = self._dispatcher.stop(within=45)
         for assembly in (*self._retired, self._assembly):
             for source in assembly.sources.values():
@@ -293,12 +296,12 @@ class Daemon:
             if name in self._loops:
                 continue
             if source.capabilities.pull:
-                self._loops[name] = self._loop(SourcePuller(source, self.owner, self._dispatcher))
+                self._loops[name] = self._loop(SourcePuller(source, self.owner, self._dispatcher, self._grace))
             else:
                 self.identities.setdefault(name, source.check().name)
         for name, helpdesk in self._assembly.helpdesks.items():
             if name not in self._loops:
-                self._loops[name] = self._loop(ReplyPuller(helpdesk, self.owner, self._dispatcher))
+                self._loops[name] = self._loop(ReplyPuller(helpdesk, self.owner, self._dispatcher, self._grace))
 
     def _loop(self, puller: Puller) -> _Loop:
         puller.known = lambda identity: self.identities.__setitem__(puller.name, identity)

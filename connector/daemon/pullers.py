@@ -34,7 +34,6 @@ from connector.store.arrivals import (
 T = TypeVar("T")
 
 _PAGE = 100
-_LEASE = 60.0
 _LONGEST = 600.0
 _AUTH_PAUSE = 300.0
 
@@ -51,13 +50,17 @@ class RightLost(ConnectorError):
 
 
 class Puller:
-    """Shared by both kinds: the right to pull, the bookkeeping of trouble, growing pauses."""
+    """Shared by both kinds: the right to pull, the bookkeeping of trouble, growing pauses.
 
-    def __init__(self, name: str, owner: str, writer: Writer, poll: float) -> None:
+    `poll` is the time between two pulls, `grace` how much longer than that the right lasts without a sign of life.
+    """
+
+    def __init__(self, name: str, owner: str, writer: Writer, poll: float, grace: float) -> None:
         self.name = name
         self.owner = owner
         self.writer = writer
         self.poll = poll
+        self.lease = poll + grace
         self.trouble = ""
         self.failures = 0
         self.known: Callable[[str], None] = lambda _: None
@@ -67,9 +70,9 @@ class Puller:
     def pull_once(self) -> float:
         """One pull; the seconds to wait before the next."""
         try:
-            pull = self._do(lambda tx: lease_pull(tx, self.name, self.owner, max(_LEASE, self.poll * 2)))
+            pull = self._do(lambda tx: lease_pull(tx, self.name, self.owner, self.lease))
             if pull is None:
-                return min(self.poll, _LEASE / 4)  # another replica has it; ask again before its lease can run out
+                return self.lease / 4  # another replica has it, or had it when it died
             if not self._checked:
                 self.check()
                 self._checked = True
@@ -115,8 +118,8 @@ class Puller:
 class SourcePuller(Puller):
     """Mentions of one source."""
 
-    def __init__(self, source: Source, owner: str, writer: Writer) -> None:
-        super().__init__(source.name, owner, writer, source.options.poll)
+    def __init__(self, source: Source, owner: str, writer: Writer, grace: float) -> None:
+        super().__init__(source.name, owner, writer, source.options.poll, grace)
         self.source = source
 
     def check(self) -> None:
@@ -144,8 +147,8 @@ class SourcePuller(Puller):
 class ReplyPuller(Puller):
     """Agents' replies of one helpdesk: tickets a hook named, and now and then every ticket that changed."""
 
-    def __init__(self, helpdesk: Helpdesk, owner: str, writer: Writer) -> None:
-        super().__init__(helpdesk.name, owner, writer, helpdesk.options.poll)
+    def __init__(self, helpdesk: Helpdesk, owner: str, writer: Writer, grace: float) -> None:
+        super().__init__(helpdesk.name, owner, writer, helpdesk.options.poll, grace)
         self.helpdesk = helpdesk
         self.blind = ""
         self._next_look = 0.0

@@ -68,6 +68,10 @@ class StillInDoubt(ConnectorError):
         self.wait = wait
 
 
+class MadeAnew(ConnectorError):
+    """It certainly did not happen, and what was prepared for it (upload tokens, a remembered key) is too old now."""
+
+
 class CannotLook(ConnectorError):
     """It was sent and not answered, and this platform cannot be asked whether it is there."""
 
@@ -115,8 +119,7 @@ def carry(
             case "reply":
                 return _reply(turn, wiring, intend)
             case "note":
-                _part(turn, wiring, _desk(claim, wiring), 0, lambda: claim.note, intend)
-                return turn.outcome("done")
+                return _note(turn, wiring, _desk(claim, wiring), claim.note, intend)
     except LeaseLost:
         raise
     except Exception as error:  # noqa: BLE001 - one delivery's bug must not end the worker; it is logged and counted
@@ -130,6 +133,8 @@ def _troubled(turn: _Turn, wiring: Wiring, error: Exception, chance: float) -> O
     reason = notes.short(error.sentence if isinstance(error, ConnectorError) else f"bug: {type(error).__name__}")
     if isinstance(error, StillInDoubt):
         return turn.outcome(None, "sent and not answered; looked up again later", wait=error.wait, in_doubt=True)
+    if isinstance(error, MadeAnew):
+        return turn.outcome(None, "looked up and absent; prepared anew")
     if isinstance(error, CannotLook):
         return _ended(turn, wiring, "unsure", reason)
     doubt = turn.doubt or isinstance(error, Uncertain)
@@ -187,11 +192,13 @@ def _part(
     draft: Callable[[], D],
     intend: Callable[[Intent], None],
     plan: str | None = None,
+    refused: bool = False,
 ) -> Receipt:
-    """The receipt of part `n`: the one we have, the one a look-up finds, or the one sending gives."""
+    """The receipt of part `n`: the one we have, the one a look-up finds, or the one sending gives. `refused`: what
+    was intended for it before was refused for certain, and something else takes its place."""
     claim = turn.claim
     turn.n, before = n, (turn.receipt if turn.n < n else None)
-    known = next((part for part in claim.parts if part.n == n), None)
+    known = None if refused else next((part for part in claim.parts if part.n == n), None)
     if known is not None and known.receipt is not None:
         return known.receipt
     key = claim.key if n == 0 else Key(f"{claim.key}-{n}")
@@ -206,9 +213,9 @@ def _part(
         since = claim.now - known.intent_at
         if not known.request.repeatable and since < wiring.patience.in_doubt_wait:
             raise StillInDoubt(wiring.patience.in_doubt_wait - since)
-        if known.request.repeatable and since < wiring.patience.key_memory:
-            request = known.request
-        # else: certainly absent by now, so it may be made anew
+        if since >= wiring.patience.key_memory:
+            raise MadeAnew
+        request = known.request  # the very same bytes, and with them everything that rides along
     if request is None:
         if before is not None:
             turn.n, turn.receipt = n - 1, before  # should preparing fail, the part before is still told
@@ -225,6 +232,7 @@ def _part(
             receipt=before,
             ticket=turn.ticket,
             external_id=turn.external_id,
+            resent=known is not None and request is known.request,
         )
     )
     turn.receipt = None
@@ -261,18 +269,17 @@ def _mention(turn: _Turn, wiring: Wiring, intend: Callable[[Intent], None]) -> O
         return turn.outcome("held", "shadow: decided, nothing written")
     opening = any(part.request.op == "ticket" for part in claim.parts)
     if claim.ticket is None or opening:
-        previous = claim.ticket if opening else None
-        return _open(turn, wiring, desk, mention, decision, intend, follow_up_of=previous)
+        return _open(turn, wiring, desk, mention, decision, intend, follow_up_of=claim.ticket)
     try:
         return _append(turn, wiring, desk, claim.ticket, mention, decision, intend)
     except Closed:
         survivor = desk.survivor(claim.ticket)
         if survivor is not None:
             turn.ticket = survivor
-            return _append(turn, wiring, desk, survivor, mention, decision, intend)
-        return _open(turn, wiring, desk, mention, decision, intend, follow_up_of=claim.ticket)
+            return _append(turn, wiring, desk, survivor, mention, decision, intend, refused=True)
+        return _open(turn, wiring, desk, mention, decision, intend, follow_up_of=claim.ticket, refused=True)
     except Gone:
-        return _open(turn, wiring, desk, mention, decision, intend)
+        return _open(turn, wiring, desk, mention, decision, intend, refused=True)
 
 
 def _open(
@@ -283,6 +290,7 @@ def _open(
     decision: Decision,
     intend: Callable[[Intent], None],
     follow_up_of: TicketId | None = None,
+    refused: bool = False,
 ) -> Outcome:
     """A ticket with the mention as its first comment, then the card as a private note."""
     turn.joined = ()
@@ -296,7 +304,7 @@ def _open(
         attachments=mention.attachments,
         follow_up_of=follow_up_of,
     )
-    opened = _part(turn, wiring, desk, 0, lambda: draft, intend)
+    opened = _part(turn, wiring, desk, 0, lambda: draft, intend, refused=refused)
     if opened.ticket is None:
         raise Rejected("the helpdesk did not say which ticket it opened", service=desk.name)
     turn.ticket = ticket = opened.ticket
@@ -316,6 +324,7 @@ def _append(
     mention: Mention,
     decision: Decision,
     intend: Callable[[Intent], None],
+    refused: bool = False,
 ) -> Outcome:
     """A comment on the conversation's ticket, together with what waits behind it."""
     together: list[tuple[Mention, str]] = [(mention, decision.comment)]
@@ -340,7 +349,7 @@ def _append(
         settings=Settings(tags=tuple(tags), status="open"),
         attachments=tuple(attachments),
     )
-    _part(turn, wiring, desk, 0, lambda: draft, intend)
+    _part(turn, wiring, desk, 0, lambda: draft, intend, refused=refused)
     return turn.outcome("done")
 
 
@@ -363,7 +372,17 @@ def _edited(
     if wiring.shadow:
         return turn.outcome("held", "shadow: decided, nothing written")
     draft = CommentDraft(ticket=claim.ticket, html=notes.edited_html(claim.earlier, mention))
-    _part(turn, wiring, desk, 0, lambda: draft, intend)
+    return _note(turn, wiring, desk, draft, intend)
+
+
+def _note(
+    turn: _Turn, wiring: Wiring, desk: Helpdesk, draft: CommentDraft, intend: Callable[[Intent], None]
+) -> Outcome:
+    """A private note; on a ticket that is closed or deleted nobody waits for it."""
+    try:
+        _part(turn, wiring, desk, 0, lambda: draft, intend)
+    except (Closed, Gone) as error:
+        return turn.outcome("ignored", notes.short(f"the note came too late: {error.sentence}"))
     return turn.outcome("done")
 
 

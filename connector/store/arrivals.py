@@ -304,6 +304,11 @@ def lease_pull(tx: Tx, account: str, owner: str, seconds: float) -> Pull | None:
     return None if row is None else Pull(None if row.value is None else Cursor(row.value), row.epoch)
 
 
+def release_pulls(tx: Tx, owner: str) -> None:
+    """Give up every right to pull, so that another replica need not wait for it to run out."""
+    tx.execute(sa.update(cursors).where(cursors.c.owner == owner).values(owner="", lease_until=0.0))
+
+
 def move_cursor(tx: Tx, account: str, pull: Pull, cursor: Cursor) -> bool:
     """Set the bookmark in the transaction that stores what it stands for; False when the right was lost meanwhile
     (the caller then rolls back: whoever has it now pulls the same page)."""

@@ -35,7 +35,7 @@ from connector.errors import ConnectorError
 from connector.model import CommentDraft, Key, Mention, Receipt, Reply, Request, TicketId, decode, encode
 from connector.store.arrivals import bear, wake
 from connector.store.store import Tx, now
-from connector.store.tables import accounts, conversations, deliveries, mentions, parts, replies
+from connector.store.tables import accounts, conversations, cursors, deliveries, mentions, parts, replies
 
 End = Literal["done", "failed", "unsure", "held", "ignored"]
 _COALESCED = 20
@@ -100,7 +100,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What has to be durable before part `n` is sent; `receipt` is that of the part before it."""
+    """What has to be durable before part `n` is sent; `receipt` is that of the part before it. `resent`: the frozen
+    request goes out again, with all that rides along in it; otherwise `joined` says anew what does."""
 
     claim: Claim
     n: int
@@ -111,6 +112,7 @@ class Intent:
     receipt: Receipt | None = None
     ticket: TicketId | None = None
     external_id: str | None = None
+    resent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +341,8 @@ def _followers(tx: Tx, lane: int) -> tuple[Follower, ...]:
 
 def forget_leases(tx: Tx) -> None:
     """Nobody else can be working on this database: whatever is leased was left by a dead process."""
-    tx.execute(sa.update(deliveries).where(deliveries.c.lease_until > 0).values(lease_until=0.0, owner=""))
+    for table in (deliveries, cursors):
+        tx.execute(sa.update(table).where(table.c.lease_until > 0).values(lease_until=0.0, owner=""))
 
 
 # --- intend ------------------------------------------------------------------------------------------------
@@ -359,12 +362,22 @@ def intend(tx: Tx, intent: Intent, lease: float) -> None:
     row = {"op": intent.request.op, "body": intent.request.body, "repeatable": intent.request.repeatable}
     row |= {"intent_at": at, "receipt": None, "receipt_id": None}
     tx.execute(_PUT_PART[tx.dialect.name], {"delivery": mine.id, "n": intent.n, **row})
+    if mine.kind == "mention" and intent.n == 0 and not intent.resent and (mine.followers or mine.parts):
+        tx.execute(_PART_WITH, {"in_lane": mine.lane, "ridden": mine.id})
     if intent.joined:
         tx.execute(
             sa.update(deliveries)
             .where(deliveries.c.id.in_(intent.joined), deliveries.c.state == "blocked")
             .values(carrier=mine.id)
         )
+
+
+_PART_WITH = (
+    sa.update(deliveries)
+    .where(deliveries.c.lane == sa.bindparam("in_lane"), deliveries.c.carrier == sa.bindparam("ridden"))
+    .where(sa.literal_column("state = 'blocked'"))
+    .values(carrier=None)
+)
 
 
 def _mine(mine: Claim) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def _prove(world: World, conversations: int) -> None:
         number = int(ticket["id"])
         cards = sent = 0
         for comment in world.sandbox.comments(number):
-            body = str(comment["plain_body"])
+            body = str(comment["plain_body"]).replace("\u2060", "")
             if not comment["public"]:
                 cards += "PUBLIC" in body
                 sent += "Reply posted" in body
@@ -154,6 +154,10 @@ def _prove(world: World, conversations: int) -> None:
         assert cards == 1, f"ticket {number} has {cards} cards"
         assert sent == 2, f"ticket {number} tells of {sent} replies"
     wrong = {c: ns for c, ns in said.items() if ns != list(range(PER_CONVERSATION))}
+    if wrong:
+        for ticket in tickets:
+            if f"feed:c{next(iter(wrong))}-" in str(ticket["external_id"]):
+                print(world.sandbox.comments(int(ticket["id"])))
     assert not wrong, f"lost, doubled or out of order: {dict(list(wrong.items())[:5])}"
     assert len(said) == conversations
 
