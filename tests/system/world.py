@@ -109,7 +109,12 @@ class World:
     """Everything around one connector process, which may be killed and started again at will."""
 
     def __init__(
-        self, folder: Path, store_url: str, faults: Faults | None = None, bridge: Bridge | None = None, **delivery: Any
+        self,
+        folder: Path,
+        store_url: str,
+        faults: Faults | None = None,
+        bridge: Bridge | None = None,
+        **delivery: Any,
     ) -> None:
         self.folder = folder
         self.store_url = store_url
