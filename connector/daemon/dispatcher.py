@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from connector import log
@@ -168,7 +169,7 @@ class Dispatcher:
         jobs: list[_Job] = list(self._kept)
         self._kept = []
         wait = max(0.0, self._next_look - time.monotonic())
-        if self._hot and self._claiming and self.in_hand < self._room:
+        if self._wanted():
             wait = 0.0
         try:
             first = self._jobs.get(timeout=wait) if wait and not jobs else self._jobs.get_nowait()
@@ -192,10 +193,7 @@ class Dispatcher:
             return
         done: list[Callable[[], None]] = []
         with self.store.begin() as tx:
-            self._accept_all(tx, [job for job in jobs if isinstance(job, _Accept)], done)
-            for job in jobs:
-                if not isinstance(job, _Accept):
-                    self._do(tx, job, done)
+            self._write(tx, jobs, done)
             # settling may have made room and work: count again before claiming
             wanted = self._wanted(freed=Counter(j.outcome.claim.account for j in jobs if isinstance(j, _Settle)))
             claims = deliveries.claim(tx, self.owner, self.lease, wanted) if wanted else []
@@ -224,8 +222,16 @@ class Dispatcher:
         asked = {name: min(share, ceiling - self._in_hand[name] + freed[name]) for name in hot}
         return {name: count for name, count in asked.items() if count > 0}
 
-    def _accept_all(self, tx: Tx, jobs: Sequence[_Accept], done: list[Callable[[], None]]) -> None:
-        """All pages of this turn in one go: a handful of statements, however many calls brought them."""
+    def _write(self, tx: Tx, jobs: Sequence[_Job], done: list[Callable[[], None]]) -> None:
+        """All jobs of one kind in one go: a handful of statements, however many calls brought them."""
+        self._accept(tx, [job for job in jobs if isinstance(job, _Accept)], done)
+        for job in jobs:
+            if isinstance(job, _Run):
+                self._run(tx, job, done)
+        self._intend(tx, [job for job in jobs if isinstance(job, _Intend)], done)
+        self._settle(tx, [job for job in jobs if isinstance(job, _Settle)], done)
+
+    def _accept(self, tx: Tx, jobs: Sequence[_Accept], done: list[Callable[[], None]]) -> None:
         if not jobs:
             return
         everything = [arrival for job in jobs for arrival in job.arrivals]
@@ -237,34 +243,32 @@ class Dispatcher:
             done.append(_setter(job.future, fresh[start:end]))
             start = end
 
-    def _do(self, tx: Tx, job: _Job, done: list[Callable[[], None]]) -> None:
-        match job:
-            case _Run():
-                try:
-                    with tx.begin_nested():
-                        result = job.work(tx)
-                except ConnectorError as error:
-                    done.append(_failer(job.future, error))
-                else:
-                    self._hot.update(self.accounts())
-                    done.append(_setter(job.future, result))
-            case _Intend():
-                try:
-                    deliveries.intend(tx, job.intent, self.lease)
-                except LeaseLost as error:
-                    done.append(_failer(job.future, error))
-                else:
-                    done.append(_setter(job.future, None))
-            case _Settle():
-                claim = job.outcome.claim
-                try:
-                    deliveries.settle(tx, job.outcome)
-                except LeaseLost:
-                    self._log.warning("lease lost, whoever has it looks it up", delivery=claim.id)
-                done.append(lambda: self._ended(job.outcome))
-                self._hot.update((claim.account, claim.helpdesk))
-            case _Accept():
-                self._accept_all(tx, [job], done)
+    def _run(self, tx: Tx, job: _Run, done: list[Callable[[], None]]) -> None:
+        try:
+            with tx.begin_nested():
+                result = job.work(tx)
+        except ConnectorError as error:
+            done.append(_failer(job.future, error))
+        else:
+            self._hot.update(self.accounts())
+            done.append(_setter(job.future, result))
+
+    def _intend(self, tx: Tx, jobs: Sequence[_Intend], done: list[Callable[[], None]]) -> None:
+        if not jobs:
+            return
+        ours = deliveries.intend_all(tx, [job.intent for job in jobs], self.lease)
+        for job, is_ours in zip(jobs, ours, strict=True):
+            done.append(_setter(job.future, None) if is_ours else _failer(job.future, LeaseLost(service="store")))
+
+    def _settle(self, tx: Tx, jobs: Sequence[_Settle], done: list[Callable[[], None]]) -> None:
+        if not jobs:
+            return
+        outcomes = [job.outcome for job in jobs]
+        for outcome, is_ours in zip(outcomes, deliveries.settle_all(tx, outcomes), strict=True):
+            if not is_ours:
+                self._log.warning("lease lost, whoever has it looks it up", delivery=outcome.claim.id)
+            done.append(partial(self._ended, outcome))
+            self._hot.update((outcome.claim.account, outcome.claim.helpdesk))
 
     def _ended(self, outcome: Outcome) -> None:
         claim = outcome.claim
@@ -284,7 +288,7 @@ class Dispatcher:
             done: list[Callable[[], None]] = []
             try:
                 with self.store.begin() as tx:
-                    self._do(tx, job, done)
+                    self._write(tx, [job], done)
             except Temporary as error:
                 self._refuse([job], error)
             except Exception as error:  # noqa: BLE001 - told to whoever waits, and logged

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.model import Cursor
-from connector.store.queue import free_lane
+from connector.store.queue import free_lanes
 from connector.store.store import Tx, now
 from connector.store.tables import (
     accounts,
@@ -316,7 +316,7 @@ def drop(tx: Tx, number: int, why: str) -> str:
         .values(state="ignored", reason=f"dropped: {why}"[:2000], ended_at=at, owner="", lease_until=0.0)
     )
     if row.state in ("ready", "blocked", "unsure"):
-        free_lane(tx, row.lane, 1, at)
+        free_lanes(tx, {row.lane: 1}, at)
     return ""
 
 

@@ -24,6 +24,7 @@ that is unsure must not keep the person's next message from the agent.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -350,27 +351,68 @@ def forget_leases(tx: Tx) -> None:
 
 def intend(tx: Tx, intent: Intent, lease: float) -> None:
     """Make an intent durable. LeaseLost: somebody else has the delivery, send nothing."""
-    at = now(tx)
-    mine = intent.claim
-    held = _mine(mine) | {"until": at + lease, "plan": intent.plan, "decision": intent.trace}
-    if tx.execute(_INTEND, held).rowcount != 1:
-        raise LeaseLost(service="store", operation=f"delivery {mine.id}")
-    if intent.receipt is not None:
-        _save_receipt(tx, mine.id, intent.n - 1, intent.receipt)
-    if intent.ticket is not None or intent.external_id is not None:
-        _link(tx, mine, intent.ticket, intent.external_id)
-    row = {"op": intent.request.op, "body": intent.request.body, "repeatable": intent.request.repeatable}
-    row |= {"intent_at": at, "receipt": None, "receipt_id": None}
-    tx.execute(_PUT_PART[tx.dialect.name], {"delivery": mine.id, "n": intent.n, **row})
-    if mine.kind == "mention" and intent.n == 0 and not intent.resent and (mine.followers or mine.parts):
-        tx.execute(_PART_WITH, {"in_lane": mine.lane, "ridden": mine.id})
-    if intent.joined:
-        tx.execute(
-            sa.update(deliveries)
-            .where(deliveries.c.id.in_(intent.joined), deliveries.c.state == "blocked")
-            .values(carrier=mine.id)
-        )
+    if intend_all(tx, [intent], lease) != [True]:
+        raise LeaseLost(service="store", operation=f"delivery {intent.claim.id}")
 
+
+def intend_all(tx: Tx, intents: Sequence[Intent], lease: float) -> list[bool]:
+    """Make these intents durable, in a handful of statements for all of them. For each whether the delivery is still
+    ours; where it is not, nothing of it is stored and nothing may be sent."""
+    at = now(tx)
+    ours = _still_ours(tx, [intent.claim for intent in intents])
+    kept = [intent for intent, is_ours in zip(intents, ours, strict=True) if is_ours]
+    _many(
+        tx,
+        _INTEND,
+        [{"number": i.claim.id, "until": at + lease, "plan": i.plan, "decision": i.trace} for i in kept],
+    )
+    _save_receipts(tx, [(i.claim, i.n - 1, i.receipt) for i in kept if i.receipt is not None])
+    _link(tx, [(i.claim, i.ticket, i.external_id) for i in kept if i.ticket or i.external_id])
+    _many(tx, _PUT_PART[tx.dialect.name], [_frozen(intent, at) for intent in kept])
+    parted = [i.claim for i in kept if not i.resent and i.n == 0 and i.claim.kind == "mention"]
+    _many(tx, _PART_WITH, [{"in_lane": c.lane, "ridden": c.id} for c in parted if c.followers or c.parts])
+    _many(tx, _JOIN, [{"rider": rider, "by": i.claim.id} for i in kept for rider in i.joined])
+    return ours
+
+
+def _frozen(intent: Intent, at: float) -> dict[str, Any]:
+    """What `_PUT_PART` writes."""
+    request = intent.request
+    row = {"op": request.op, "body": request.body, "repeatable": request.repeatable}
+    return row | {"delivery": intent.claim.id, "n": intent.n, "intent_at": at, "receipt": None, "receipt_id": None}
+
+
+def _still_ours(tx: Tx, claims: Sequence[Claim]) -> list[bool]:
+    """For each of these deliveries whether nobody else has claimed it since; those of ours are locked."""
+    rows = tx.execute(_HELD, {"ids": [claim.id for claim in claims]})
+    held = {(row.id, row.owner, row.fence) for row in rows}
+    return [(claim.id, claim.owner, claim.fence) in held for claim in claims]
+
+
+def _many(tx: Tx, statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One statement for any number of rows, also none."""
+    if rows:
+        tx.execute(statement, rows)
+
+
+_HELD = (
+    sa.select(deliveries.c.id, deliveries.c.owner, deliveries.c.fence)
+    .where(deliveries.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .where(sa.literal_column("state IN ('ready', 'intent')"))
+    .order_by(deliveries.c.id)
+    .with_for_update()
+)
+
+_INTEND = (
+    sa.update(deliveries)
+    .where(deliveries.c.id == sa.bindparam("number"))
+    .values(
+        state=sa.literal_column("'intent'"),
+        lease_until=sa.bindparam("until"),
+        body=sa.func.coalesce(sa.bindparam("plan", type_=sa.Text), deliveries.c.body),
+        trace=sa.func.coalesce(sa.bindparam("decision", type_=sa.Text), deliveries.c.trace),
+    )
+)
 
 _PART_WITH = (
     sa.update(deliveries)
@@ -379,28 +421,10 @@ _PART_WITH = (
     .values(carrier=None)
 )
 
-
-def _mine(mine: Claim) -> dict[str, Any]:
-    return {"number": mine.id, "by": mine.owner, "held": mine.fence}
-
-
-# fenced: nobody else may have claimed it since
-_OURS = sa.and_(
-    deliveries.c.id == sa.bindparam("number"),
-    deliveries.c.owner == sa.bindparam("by"),
-    deliveries.c.fence == sa.bindparam("held"),
-    sa.literal_column("state IN ('ready', 'intent')"),
-)
-
-_INTEND = (
+_JOIN = (
     sa.update(deliveries)
-    .where(_OURS)
-    .values(
-        state=sa.literal_column("'intent'"),
-        lease_until=sa.bindparam("until"),
-        body=sa.func.coalesce(sa.bindparam("plan", type_=sa.Text), deliveries.c.body),
-        trace=sa.func.coalesce(sa.bindparam("decision", type_=sa.Text), deliveries.c.trace),
-    )
+    .where(deliveries.c.id == sa.bindparam("rider"), sa.literal_column("state = 'blocked'"))
+    .values(carrier=sa.bindparam("by"))
 )
 
 
@@ -430,12 +454,14 @@ _PUT_LINK = (
 )
 
 
-def _save_receipt(tx: Tx, delivery: int, n: int, receipt: Receipt) -> None:
-    tx.execute(_PUT_RECEIPT, {"number": delivery, "part": n, "text": encode(receipt), "theirs": receipt.id})
+def _save_receipts(tx: Tx, saved: Sequence[tuple[Claim, int, Receipt]]) -> None:
+    rows = [{"number": c.id, "part": n, "text": encode(receipt), "theirs": receipt.id} for c, n, receipt in saved]
+    _many(tx, _PUT_RECEIPT, rows)
 
 
-def _link(tx: Tx, mine: Claim, ticket: TicketId | None, external_id: str | None) -> None:
-    tx.execute(_PUT_LINK, {"number": mine.lane // 2, "to_ticket": ticket, "named": external_id})
+def _link(tx: Tx, links: Sequence[tuple[Claim, TicketId | None, str | None]]) -> None:
+    rows = [{"number": c.lane // 2, "to_ticket": ticket, "named": named} for c, ticket, named in links]
+    _many(tx, _PUT_LINK, sorted(rows, key=lambda row: int(row["number"])))
 
 
 # --- settle ------------------------------------------------------------------------------------------------
@@ -446,38 +472,57 @@ def settle(tx: Tx, outcome: Outcome) -> None:
 
     LeaseLost when somebody else has the delivery: whatever was done is found by its key there.
     """
+    if settle_all(tx, [outcome]) != [True]:
+        raise LeaseLost(service="store", operation=f"delivery {outcome.claim.id}")
+
+
+def settle_all(tx: Tx, outcomes: Sequence[Outcome]) -> list[bool]:
+    """Store how these turns ended, in a handful of statements for all of them.
+
+    For each whether the delivery was still ours; where it is not, nothing is stored: whoever has it finds by its key
+    what was done.
+    """
     at = now(tx)
+    ours = _still_ours(tx, [outcome.claim for outcome in outcomes])
+    kept = [outcome for outcome, is_ours in zip(outcomes, ours, strict=True) if is_ours]
+    _many(tx, _SETTLE, [_settled(outcome, at) for outcome in kept])
+    _save_receipts(tx, [(o.claim, o.part, o.receipt) for o in kept if o.receipt is not None])
+    _link(tx, [(o.claim, o.ticket, o.external_id) for o in kept if o.ticket is not None])
+    for outcome in kept:
+        mine = outcome.claim
+        if outcome.ticket is not None and (mine.in_doubt or mine.doubted_at is not None):
+            # the link was made late: an agent may have answered before we knew the ticket
+            wake(tx, mine.helpdesk, [outcome.ticket])
+    ended: Counter[int] = Counter()
+    for outcome in kept:
+        joined = _settle_joined(tx, outcome, at)
+        if outcome.end is not None and outcome.end != "unsure":
+            ended[outcome.claim.lane] += 1 + joined
+    free_lanes(tx, ended, at)
+    bear(tx, [row for outcome in kept for row in _notes(outcome.claim, outcome.notes)], at)
+    _tell_accounts(tx, kept, at)
+    return ours
+
+
+def _settled(outcome: Outcome, at: float) -> dict[str, Any]:
+    """What `_SETTLE` writes."""
     mine = outcome.claim
-    doubted = outcome.in_doubt or outcome.end == "unsure" or mine.in_doubt
     stays = outcome.end is None
-    changes = {
+    return {
+        "number": mine.id,
         "new_state": outcome.end or ("intent" if outcome.in_doubt else "ready"),
         "why": "released" if stays and mine.released else outcome.reason[:2000],
         "tries": int(outcome.counted),
         "decision": outcome.trace,
-        "doubt": at if doubted else None,
+        "doubt": at if outcome.in_doubt or outcome.end == "unsure" or mine.in_doubt else None,
         "due": at + outcome.wait if stays else None,
         "end": at if outcome.end in ("done", "failed", "ignored") else None,
     }
-    if tx.execute(_SETTLE, _mine(mine) | changes).rowcount != 1:
-        raise LeaseLost(service="store", operation=f"delivery {mine.id}")
-    if outcome.receipt is not None:
-        _save_receipt(tx, mine.id, outcome.part, outcome.receipt)
-    if outcome.ticket is not None:
-        _link(tx, mine, outcome.ticket, outcome.external_id)
-        if mine.in_doubt or mine.doubted_at is not None:
-            # the link was made late: an agent may have answered before we knew the ticket
-            wake(tx, mine.helpdesk, [outcome.ticket])
-    joined = _settle_joined(tx, outcome, at)
-    if outcome.end is not None and outcome.end != "unsure":
-        free_lane(tx, mine.lane, 1 + joined, at)
-    bear_notes(tx, mine, outcome.notes, at)
-    _tell_account(tx, outcome, at)
 
 
 _SETTLE = (
     sa.update(deliveries)
-    .where(_OURS)
+    .where(deliveries.c.id == sa.bindparam("number"))
     .values(
         state=sa.bindparam("new_state"),
         reason=sa.bindparam("why"),
@@ -507,64 +552,72 @@ def _settle_joined(tx: Tx, outcome: Outcome, at: float) -> int:
     return 0
 
 
-def free_lane(tx: Tx, lane: int, ended: int, at: float) -> None:
-    """So many of this lane have ended: the next one that waits becomes ready."""
-    left = tx.execute(_LEAVE[lane % 2], {"number": lane // 2, "ended": ended}).scalar_one()
-    if left > 0:
-        tx.execute(_PROMOTE, {"wanted_lane": lane, "at": at})
+def free_lanes(tx: Tx, ended: Mapping[int, int], at: float) -> None:
+    """So many of each of these lanes have ended: the next one that waits in it becomes ready."""
+    for side, leave in enumerate(_LEAVE):
+        lanes = sorted(lane for lane in ended if lane % 2 == side)
+        _many(tx, leave, [{"number": lane // 2, "ended": ended[lane]} for lane in lanes])
+    if ended:
+        tx.execute(_PROMOTE, {"lanes": list(ended), "at": at})
 
 
 _LEAVE = [
     sa.update(conversations)
     .where(conversations.c.id == sa.bindparam("number"))
     .values({column: column - sa.bindparam("ended")})
-    .returning(column)
     for column in (conversations.c.live_in, conversations.c.live_out)
 ]
 
 _PROMOTE = (
     sa.update(deliveries)
     .where(
-        deliveries.c.id
-        == sa.select(sa.func.min(deliveries.c.id))
-        .where(deliveries.c.lane == sa.bindparam("wanted_lane"), sa.literal_column("state = 'blocked'"))
-        .scalar_subquery()
+        deliveries.c.id.in_(
+            sa.select(sa.func.min(deliveries.c.id))
+            .where(deliveries.c.lane.in_(sa.bindparam("lanes", expanding=True)))
+            .where(sa.literal_column("state = 'blocked'"))
+            .group_by(deliveries.c.lane)
+            .scalar_subquery()
+        )
     )
     .values(state="ready", due_at=sa.bindparam("at"))
 )
 
 
-def bear_notes(tx: Tx, mine: Claim, notes: Sequence[CommentDraft], at: float) -> None:
+def _notes(mine: Claim, notes: Sequence[CommentDraft]) -> list[dict[str, Any]]:
     """Notes are deliveries of their own: they wait their turn in the lane towards the helpdesk."""
-    born = [
+    return [
         {"kind": "note", "account": mine.helpdesk, "source": mine.source, "body": encode(note)}
         | {"key": f"{mine.key}.{mine.fence}.note{n}", "conversation": mine.lane // 2, "state": "", "reason": ""}
         for n, note in enumerate(notes)
     ]
-    bear(tx, born, at)
 
 
-def _tell_account(tx: Tx, outcome: Outcome, at: float) -> None:
-    mine = outcome.claim
-    account = accounts.c.name == mine.account
-    if outcome.stop:
-        tx.execute(
-            sa.update(accounts)
-            .where(account)
-            .values(
-                stopped_at=sa.case((accounts.c.stopped == "", at), else_=accounts.c.stopped_at),
-                stopped=outcome.stop[:500],
-                paused_until=at + outcome.pause,
+def _tell_accounts(tx: Tx, outcomes: Sequence[Outcome], at: float) -> None:
+    """An account is stopped, paused, or back; that it is back is told once, not for each delivery."""
+    back: set[str] = set()
+    for outcome in outcomes:
+        name = outcome.claim.account
+        account = accounts.c.name == name
+        if outcome.stop:
+            back.discard(name)
+            tx.execute(
+                sa.update(accounts)
+                .where(account)
+                .values(
+                    stopped_at=sa.case((accounts.c.stopped == "", at), else_=accounts.c.stopped_at),
+                    stopped=outcome.stop[:500],
+                    paused_until=at + outcome.pause,
+                )
             )
-        )
-    elif outcome.pause:
-        tx.execute(
-            sa.update(accounts)
-            .where(account, accounts.c.paused_until < at + outcome.pause)
-            .values(paused_until=at + outcome.pause)
-        )
-    elif outcome.receipt is not None:
-        tx.execute(_BACK, {"called": mine.account})
+        elif outcome.pause:
+            tx.execute(
+                sa.update(accounts)
+                .where(account, accounts.c.paused_until < at + outcome.pause)
+                .values(paused_until=at + outcome.pause)
+            )
+        elif outcome.receipt is not None and name not in back:
+            back.add(name)
+            tx.execute(_BACK, {"called": name})
 
 
 _BACK = (
@@ -575,6 +628,36 @@ _BACK = (
 
 
 # --- the reconciler ----------------------------------------------------------------------------------------
+
+
+def overdue(tx: Tx, owner: str, older: float, limit: int) -> list[tuple[Claim, str]]:
+    """Replies that have waited longer than `older` seconds and whose ticket was not told yet, each with the reason."""
+    at = now(tx)
+    told = deliveries.alias("told")
+    rows = tx.execute(
+        sa.select(
+            deliveries.c.id,
+            sa.func.coalesce(sa.func.nullif(accounts.c.stopped, ""), deliveries.c.reason).label("why"),
+        )
+        .outerjoin(accounts, accounts.c.name == deliveries.c.account)
+        .where(deliveries.c.kind == "reply", deliveries.c.state.in_(("ready", "blocked", "intent")))
+        .where(deliveries.c.created_at < at - older)
+        .where(~sa.exists().where(told.c.key == deliveries.c.key + _WAITING))
+        .order_by(deliveries.c.id)
+        .limit(limit)
+    ).all()
+    why = {row.id: row.why for row in rows}
+    return [(claim, why[claim.id]) for claim in _load(tx, list(why), set(), owner, at)] if why else []
+
+
+def tell_waiting(tx: Tx, waits: Claim, note: CommentDraft) -> None:
+    """Have the ticket say that this reply waits; once."""
+    key = waits.key + _WAITING
+    if tx.execute(sa.select(deliveries.c.id).where(deliveries.c.key == key)).first() is None:
+        _bear_note(tx, waits, note, key, now(tx))
+
+
+_WAITING = ".waiting"
 
 
 def doubtful(tx: Tx, owner: str, older: float, limit: int) -> list[Claim]:
@@ -601,4 +684,4 @@ def checked(tx: Tx, looked: Claim, notes: Sequence[CommentDraft]) -> None:
         .values(checked_at=at)
     )
     if marked.rowcount == 1:
-        bear_notes(tx, looked, notes, at)
+        bear(tx, _notes(looked, notes), at)
