@@ -91,6 +91,7 @@ def patience(config: Config) -> Patience:
         longest_pause=chosen.longest_pause,
         probe_every=chosen.probe_every,
         reconcile_after=chosen.reconcile_after,
+        tell_after=chosen.tell_after,
         lease=chosen.lease,
     )
 
@@ -109,6 +110,6 @@ def wire(
         helpdesks=assembly.helpdesks,
         policy=policy,
         patience=patience(config),
-        identities=identities or {},
+        identities={} if identities is None else identities,
         shadow=shadow,
     )

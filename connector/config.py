@@ -68,6 +68,7 @@ class DeliveryOptions(_Section):
     reconcile_after: float = Field(
         default=900.0, ge=0, description="seconds until what was in doubt is looked at again"
     )
+    tell_after: float = Field(default=600.0, ge=1, description="seconds a reply may wait until its ticket says so")
     lease: float = Field(
         default=120.0, ge=5, description="seconds a replica may hold a delivery without a sign of life"
     )

@@ -25,13 +25,14 @@ from connector.daemon.dispatcher import Dispatcher
 from connector.daemon.metrics import exposition
 from connector.daemon.pullers import Puller, ReplyPuller, SourcePuller
 from connector.errors import ConfigError, ConnectorError, Temporary
-from connector.flow.deliver import Wiring, carry, reconcile
+from connector.flow.deliver import Wiring, carry, reconcile, waiting
 from connector.flow.intake import arrivals
 from connector.server import Handlers, Listener, application
 from connector.store import Claim, Outcome
 from connector.store.arrivals import release_pulls, wake
 from connector.store.journal import remember
-from connector.store.queue import LeaseLost, checked, doubtful
+from connector.store.queue import LeaseLost
+from connector.store.reconcile import checked, doubtful, overdue, tell_waiting
 from connector.yamlfile import environment
 
 _WATCH = 1.0
@@ -271,13 +272,17 @@ class Daemon:
 
     def _reconcile(self) -> None:
         patience = self._wiring.patience
-        while not self._end.wait(min(60.0, max(0.2, patience.reconcile_after / 4))):
+        pause = min(60.0, max(0.2, min(patience.reconcile_after, patience.tell_after) / 4))
+        while not self._end.wait(pause):
             if self._draining:
                 return
             try:
                 work = self._dispatcher.run(lambda tx: doubtful(tx, self.owner, patience.reconcile_after, 50))
                 for claim in work.result(timeout=60):
                     self._check_again(claim)
+                late = self._dispatcher.run(lambda tx: overdue(tx, self.owner, patience.tell_after, 50))
+                for claim, why in late.result(timeout=60):
+                    self._tell_waiting(claim, why)
             except Temporary:
                 continue
             except Exception:  # noqa: BLE001 - tried again at the next round
@@ -288,6 +293,12 @@ class Daemon:
         if told:
             self._log.error("written more than once", delivery=claim.id, ticket=claim.ticket)
         self._dispatcher.run(lambda tx: checked(tx, claim, told)).result(timeout=60)
+
+    def _tell_waiting(self, claim: Claim, why: str) -> None:
+        note = waiting(claim, self._wiring, why or "it has not been its turn yet")
+        if note is not None:
+            self._dispatcher.run(lambda tx: tell_waiting(tx, claim, note)).result(timeout=60)
+            self._log.warning("reply waits", delivery=claim.id, ticket=claim.ticket, why=why)
 
     # --- pullers ---
 

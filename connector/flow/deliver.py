@@ -514,6 +514,21 @@ def reconcile(claim: Claim, wiring: Wiring) -> tuple[CommentDraft, ...]:
     return tuple(told)
 
 
+def waiting(claim: Claim, wiring: Wiring, why: str) -> CommentDraft | None:
+    """The note about a reply that has waited too long, so that no agent believes it was posted."""
+    desk = wiring.helpdesks.get(claim.helpdesk)
+    if desk is None or claim.reply is None:
+        return None
+    return notes.reply_note(
+        claim.ticket or claim.reply.ticket,
+        desk.options,
+        "queued",
+        mention=_target(claim.heard, claim.reply),
+        reason=notes.short(why),
+        delivery=claim.id,
+    )
+
+
 # --- small ones ------------------------------------------------------------------------------------------------
 
 

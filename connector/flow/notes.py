@@ -14,10 +14,11 @@ from connector.helpdesks.base import HelpdeskOptions
 from connector.markup import link, shorten, to_html
 from connector.model import CommentDraft, Mention, Receipt, Settings, TicketId
 
-ReplyState = Literal["sent", "held", "failed", "unsure"]
-_STATES: tuple[ReplyState, ...] = ("sent", "held", "failed", "unsure")
+ReplyState = Literal["queued", "sent", "held", "failed", "unsure"]
+_STATES: tuple[ReplyState, ...] = ("queued", "sent", "held", "failed", "unsure")
 
 _HEADINGS: dict[ReplyState, str] = {
+    "queued": "Reply is still waiting: it is NOT public yet",
     "sent": "Reply posted",
     "held": "Reply held: it is NOT public",
     "failed": "Reply NOT delivered",
@@ -25,6 +26,7 @@ _HEADINGS: dict[ReplyState, str] = {
 }
 
 _REMEDIES: dict[ReplyState, str] = {
+    "queued": "It is tried again by itself and you are told how it ends. If it cannot wait, answer by hand.",
     "sent": "",
     "held": "Answer again with a public comment that fits, or ask an admin to release this one.",
     "failed": "Nothing was posted. Answer again with a public comment, or answer by hand at the link.",
@@ -34,7 +36,7 @@ _REMEDIES: dict[ReplyState, str] = {
 
 def reply_settings(options: HelpdeskOptions, state: ReplyState) -> Settings:
     """The field or the tags that show the state; a reply that did not arrive reopens the ticket."""
-    status = "open" if options.reopen and state != "sent" else None
+    status = "open" if options.reopen and state in ("held", "failed", "unsure") else None
     if options.reply_field:
         return Settings(fields={options.reply_field: state}, status=status)
     others = tuple(f"reply_{other}" for other in _STATES if other != state)

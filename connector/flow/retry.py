@@ -35,6 +35,7 @@ class Patience:
     longest_pause: float = 3_600.0
     probe_every: float = 300.0
     reconcile_after: float = 900.0
+    tell_after: float = 600.0
     lease: float = 120.0
 
 

@@ -3,6 +3,7 @@
     Store       opens the database, migrates it, hands out transactions
     arrivals    accept mentions, replies and wake-ups, each with its cursor in the same transaction
     queue       claim, intend, settle: the life of a delivery
+    reconcile   what is looked at again: once in doubt, or waiting too long
     journal     what people ask: the balance, lists, one delivery whole; retry, drop, release
 
 Every function takes the transaction it works in, so that any number of them commit together.

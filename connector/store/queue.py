@@ -166,7 +166,7 @@ def claim(tx: Tx, owner: str, lease: float, wanted: Mapping[str, int]) -> list[C
         doubt |= {row.id for row in rows if row.state == "intent"}
         if rows and known is not None:
             _spend(tx, known, len(rows), at)
-    return _load(tx, ids, doubt, owner, at) if ids else []
+    return load(tx, ids, doubt, owner, at) if ids else []
 
 
 _ACCOUNTS = sa.select(accounts)
@@ -277,7 +277,7 @@ _HEARD = (
 )
 
 
-def _load(tx: Tx, ids: Sequence[int], doubt: set[int], owner: str, at: float) -> list[Claim]:
+def load(tx: Tx, ids: Sequence[int], doubt: set[int], owner: str, at: float) -> list[Claim]:
     rows = tx.execute(_LOAD, {"ids": ids}).all()
     known: dict[int, list[Part]] = {}
     for row in tx.execute(_PARTS, {"ids": ids}):
@@ -499,7 +499,7 @@ def settle_all(tx: Tx, outcomes: Sequence[Outcome]) -> list[bool]:
         if outcome.end is not None and outcome.end != "unsure":
             ended[outcome.claim.lane] += 1 + joined
     free_lanes(tx, ended, at)
-    bear(tx, [row for outcome in kept for row in _notes(outcome.claim, outcome.notes)], at)
+    bear(tx, [row for outcome in kept for row in notes_of(outcome.claim, outcome.notes)], at)
     _tell_accounts(tx, kept, at)
     return ours
 
@@ -583,7 +583,7 @@ _PROMOTE = (
 )
 
 
-def _notes(mine: Claim, notes: Sequence[CommentDraft]) -> list[dict[str, Any]]:
+def notes_of(mine: Claim, notes: Sequence[CommentDraft]) -> list[dict[str, Any]]:
     """Notes are deliveries of their own: they wait their turn in the lane towards the helpdesk."""
     return [
         {"kind": "note", "account": mine.helpdesk, "source": mine.source, "body": encode(note)}
@@ -625,63 +625,3 @@ _BACK = (
     .where(accounts.c.name == sa.bindparam("called"), accounts.c.stopped != "")
     .values(stopped="", stopped_at=None, paused_until=0.0)
 )
-
-
-# --- the reconciler ----------------------------------------------------------------------------------------
-
-
-def overdue(tx: Tx, owner: str, older: float, limit: int) -> list[tuple[Claim, str]]:
-    """Replies that have waited longer than `older` seconds and whose ticket was not told yet, each with the reason."""
-    at = now(tx)
-    told = deliveries.alias("told")
-    rows = tx.execute(
-        sa.select(
-            deliveries.c.id,
-            sa.func.coalesce(sa.func.nullif(accounts.c.stopped, ""), deliveries.c.reason).label("why"),
-        )
-        .outerjoin(accounts, accounts.c.name == deliveries.c.account)
-        .where(deliveries.c.kind == "reply", deliveries.c.state.in_(("ready", "blocked", "intent")))
-        .where(deliveries.c.created_at < at - older)
-        .where(~sa.exists().where(told.c.key == deliveries.c.key + _WAITING))
-        .order_by(deliveries.c.id)
-        .limit(limit)
-    ).all()
-    why = {row.id: row.why for row in rows}
-    return [(claim, why[claim.id]) for claim in _load(tx, list(why), set(), owner, at)] if why else []
-
-
-def tell_waiting(tx: Tx, waits: Claim, note: CommentDraft) -> None:
-    """Have the ticket say that this reply waits; once."""
-    key = waits.key + _WAITING
-    if tx.execute(sa.select(deliveries.c.id).where(deliveries.c.key == key)).first() is None:
-        _bear_note(tx, waits, note, key, now(tx))
-
-
-_WAITING = ".waiting"
-
-
-def doubtful(tx: Tx, owner: str, older: float, limit: int) -> list[Claim]:
-    """Ended deliveries that were once in doubt, longer than `older` seconds ago, and were not looked at again."""
-    at = now(tx)
-    ids = list(
-        tx.execute(
-            sa.select(deliveries.c.id)
-            .where(deliveries.c.doubted_at < at - older, deliveries.c.checked_at.is_(None))
-            .where(deliveries.c.doubted_at.is_not(None), deliveries.c.state == "done")
-            .order_by(deliveries.c.doubted_at)
-            .limit(limit)
-        ).scalars()
-    )
-    return _load(tx, ids, set(), owner, at) if ids else []
-
-
-def checked(tx: Tx, looked: Claim, notes: Sequence[CommentDraft]) -> None:
-    """The reconciler has looked; what it found is told on the ticket."""
-    at = now(tx)
-    marked = tx.execute(
-        sa.update(deliveries)
-        .where(deliveries.c.id == looked.id, deliveries.c.checked_at.is_(None))
-        .values(checked_at=at)
-    )
-    if marked.rowcount == 1:
-        bear(tx, _notes(looked, notes), at)
