@@ -430,6 +430,10 @@ def _reply(turn: _Turn, wiring: Wiring, intend: Callable[[Intent], None]) -> Out
             raise Rejected("there is no message in this conversation to answer")
         if wiring.shadow:
             return turn.outcome("held", "shadow: nothing is posted")
+        if _is_private(turn.target) and not source.capabilities.private_reply:
+            raise Unsupported(
+                "this was written to us privately, and here an answer would be public", service=source.name
+            )
         limits = source.reply_limits(turn.target)
         text, attachments = _outgoing(source, current)
         if not text and not attachments:
@@ -448,7 +452,7 @@ def _reply(turn: _Turn, wiring: Wiring, intend: Callable[[Intent], None]) -> Out
             mention=target,
             text=piece,
             html=plan.html if len(plan.pieces) == 1 else "",
-            private=target.private or target.kind == "dm",
+            private=_is_private(target),
             attachments=plan.attachments if n == 0 else (),
             part=n,
             parts=len(plan.pieces),
@@ -486,6 +490,10 @@ def _target(heard: Sequence[Mention], reply: Reply) -> Mention | None:
     seen = [m for m in people if m.created_at <= reply.created_at]
     chosen = seen or people
     return chosen[-1] if chosen else None
+
+
+def _is_private(mention: Mention) -> bool:
+    return mention.private or mention.kind == "dm"
 
 
 def _same(draft: ReplyDraft) -> ReplyDraft:
