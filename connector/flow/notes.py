@@ -29,7 +29,7 @@ _REMEDIES: dict[ReplyState, str] = {
     "queued": "It is tried again by itself and you are told how it ends. If it cannot wait, answer by hand.",
     "sent": "",
     "held": "Answer again with a public comment that fits, or ask an admin to release this one.",
-    "failed": "Nothing was posted. Answer again with a public comment, or answer by hand at the link.",
+    "failed": "Answer again with a public comment, or answer by hand where it was written.",
     "unsure": "Look at the thread before you answer again; then tell an admin to retry or drop this delivery.",
 }
 
@@ -57,16 +57,16 @@ def reply_note(
     lines = [f"<p><strong>{_HEADINGS[state]}</strong></p>"]
     if reason:
         lines.append(f"<p>{escape(reason)}</p>")
-    posted = [link(receipt.url) if receipt.url else escape(receipt.id) for receipt in receipts]
+    posted = "<br>".join(link(receipt.url) if receipt.url else escape(receipt.id) for receipt in receipts)
     if posted:
-        already = "" if state == "sent" else "Already public: "
-        lines.append("<p>" + already + "<br>".join(posted) + "</p>")
-    if _REMEDIES[state]:
-        lines.append(f"<p>{_REMEDIES[state]}</p>")
-    if state != "sent" and mention is not None and mention.url:
-        lines.append(f"<p>{link(mention.url, 'The thread')}</p>")
+        lines.append(
+            f"<p>{posted}</p>" if state == "sent" else f"<p>This part of it is public already:<br>{posted}</p>"
+        )
+    elif state == "failed":
+        lines.append("<p>Nothing of it was posted.</p>")
     if state != "sent":
-        lines.append(f"<p>delivery {delivery}</p>")
+        thread = f" {link(mention.url, 'The thread.')}" if mention is not None and mention.url else ""
+        lines.append(f"<p>{_REMEDIES[state]}{thread}</p><p>delivery {delivery}</p>")
     return CommentDraft(ticket=ticket, html="".join(lines), settings=reply_settings(options, state))
 
 

@@ -1,0 +1,154 @@
+"""A mention on its way to the helpdesk: a ticket with its card, a comment on the conversation's ticket, or a note
+about an edit. What waits behind it in a busy conversation is carried in the same comment."""
+
+from __future__ import annotations
+
+from connector.errors import Closed, ConnectorError, Gone, Rejected, Temporary, Unsupported
+from connector.flow import notes
+from connector.flow.turn import Turn
+from connector.model import (
+    Attachment,
+    CommentDraft,
+    Decision,
+    Mention,
+    Person,
+    Settings,
+    TicketDraft,
+    TicketId,
+    encode,
+)
+from connector.store.queue import Outcome
+from connector.triage import card
+
+_ENRICH_TRIES = 3
+
+
+def carry_mention(turn: Turn) -> Outcome:
+    """Carry a mention one turn."""
+    claim = turn.claim
+    assert claim.mention is not None
+    mention = _enriched(turn, claim.mention)
+    never_seen = claim.ticket is None and claim.earlier is None and not mention.deleted
+    if mention.version and not never_seen:
+        return _edited(turn, mention)
+    decision = turn.wiring.policy.decide(mention)
+    turn.trace = encode(decision)
+    if not claim.parts:
+        if decision.ignored:
+            return turn.outcome("ignored", decision.ignored)
+        if turn.wiring.shadow:
+            return turn.outcome("held", "shadow: decided, nothing written")
+    opening = any(part.request.op == "ticket" for part in claim.parts)
+    if claim.ticket is None or opening:
+        return _open(turn, mention, decision, follow_up_of=claim.ticket)
+    try:
+        return _append(turn, claim.ticket, mention, decision)
+    except Closed:
+        survivor = turn.desk.survivor(claim.ticket)
+        if survivor is not None:
+            turn.ticket = survivor
+            return _append(turn, survivor, mention, decision, refused=True)
+        return _open(turn, mention, decision, follow_up_of=claim.ticket, refused=True)
+    except Gone:
+        return _open(turn, mention, decision, refused=True)
+
+
+def _open(
+    turn: Turn, mention: Mention, decision: Decision, follow_up_of: TicketId | None = None, refused: bool = False
+) -> Outcome:
+    """A ticket with the mention as its first comment, then the card as a private note."""
+    desk = turn.desk
+    turn.joined = ()
+    turn.external_id = f"{mention.source}:{mention.external_id}"
+    draft = TicketDraft(
+        external_id=turn.external_id,
+        subject=decision.subject,
+        author=_person(mention),
+        html=notes.together_html([(mention, decision.comment)]),
+        settings=decision.settings,
+        attachments=mention.attachments,
+        follow_up_of=follow_up_of,
+    )
+    opened = turn.part(desk, 0, draft, refused=refused)
+    if opened.ticket is None:
+        raise Rejected("the helpdesk did not say which ticket it opened", service=desk.name)
+    turn.ticket = opened.ticket
+    html = card(mention, decision, answers_as=_answers_as(turn, mention), limits="", zone=turn.wiring.policy.zone)
+    try:
+        turn.part(desk, 1, CommentDraft(ticket=opened.ticket, html=html))
+    except (Rejected, Closed, Gone, Unsupported) as error:
+        return turn.outcome("done", notes.short(f"ticket opened, but without its card: {error.sentence}"))
+    return turn.outcome("done")
+
+
+def _append(turn: Turn, ticket: TicketId, mention: Mention, decision: Decision, refused: bool = False) -> Outcome:
+    """A comment on the conversation's ticket, together with what waits behind it."""
+    together: list[tuple[Mention, str]] = [(mention, decision.comment)]
+    attachments: list[Attachment] = list(mention.attachments)
+    tags = dict.fromkeys(decision.settings.tags)
+    riders: list[int] = []
+    for follower in turn.claim.followers:
+        its = turn.wiring.policy.decide(follower.mention)
+        if its.ignored:
+            break
+        riders.append(follower.id)
+        together.append((follower.mention, its.comment))
+        attachments += follower.mention.attachments
+        tags |= dict.fromkeys(its.settings.tags)
+    turn.joined = tuple(riders)
+    draft = CommentDraft(
+        ticket=ticket,
+        html=notes.together_html(together),
+        public=True,
+        author=_person(mention),
+        settings=Settings(tags=tuple(tags), status="open"),
+        attachments=tuple(attachments),
+    )
+    turn.part(turn.desk, 0, draft, refused=refused)
+    return turn.outcome("done")
+
+
+def _edited(turn: Turn, mention: Mention) -> Outcome:
+    """A private note about an edit or a deletion; without a ticket there is nothing to note it on."""
+    claim = turn.claim
+    if claim.ticket is None:
+        what = "deleted" if mention.deleted else "edited"
+        return turn.outcome("ignored", f"{what}, and there is no ticket to note it on")
+    if turn.wiring.shadow and not claim.parts:
+        return turn.outcome("held", "shadow: decided, nothing written")
+    return carry_note(turn, CommentDraft(ticket=claim.ticket, html=notes.edited_html(claim.earlier, mention)))
+
+
+def carry_note(turn: Turn, draft: CommentDraft) -> Outcome:
+    """A private note; on a ticket that is closed or deleted nobody waits for it."""
+    try:
+        turn.part(turn.desk, 0, draft)
+    except (Closed, Gone) as error:
+        return turn.outcome("ignored", notes.short(f"the note came too late: {error.sentence}"))
+    return turn.outcome("done")
+
+
+def _enriched(turn: Turn, mention: Mention) -> Mention:
+    """What costs a call to know is asked for once; when it keeps failing, the ticket does without."""
+    source = turn.wiring.sources.get(mention.source)
+    if source is None or not source.capabilities.enrich or turn.claim.parts or mention.deleted:
+        return mention
+    try:
+        return source.enrich(mention)
+    except ConnectorError as error:
+        if isinstance(error, Temporary) and turn.claim.attempts < _ENRICH_TRIES:
+            raise
+        return mention
+
+
+def _person(mention: Mention) -> Person:
+    author = mention.author
+    return Person(f"{mention.platform}:{author.id}", author.shown, author.url, author.avatar_url)
+
+
+def _answers_as(turn: Turn, mention: Mention) -> str:
+    """Which account answers; empty when none can."""
+    source = turn.wiring.sources.get(mention.source)
+    if source is None or not source.replies:
+        return ""
+    return turn.wiring.identities.get(mention.source) or mention.source

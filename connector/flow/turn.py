@@ -1,0 +1,181 @@
+"""One turn of carrying one delivery, part by part: look if in doubt, prepare, make the intent durable, send.
+
+The one rule: nothing is sent whose frozen request is not in the store, and nothing that may have happened is sent
+again before it was looked up. Each part has its own intent and receipt, so that a crash after part 2 of 3 goes on
+with part 3. The turn remembers all it has learnt, so that whatever ends it can be told with all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from connector.adapter import Outlet
+from connector.errors import ConnectorError, Temporary, Unsupported
+from connector.flow.retry import Patience
+from connector.helpdesks.base import Helpdesk
+from connector.model import Key, Receipt, Request, TicketId
+from connector.sources.base import Source
+from connector.store.queue import Claim, End, Intent, Outcome
+from connector.triage import Policy
+
+D = TypeVar("D")
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What a turn works with; replaced as a whole when the configuration is reloaded.
+
+    `identities` names the account that answers, per source. `shadow`: decide and remember, write nothing.
+    """
+
+    sources: Mapping[str, Source]
+    helpdesks: Mapping[str, Helpdesk]
+    policy: Policy
+    patience: Patience = field(default_factory=Patience)
+    identities: Mapping[str, str] = field(default_factory=dict)
+    shadow: bool = False
+
+
+class StillInDoubt(ConnectorError):
+    """The first try may still take effect."""
+
+    def __init__(self, wait: float) -> None:
+        super().__init__()
+        self.wait = wait
+
+
+class MadeAnew(ConnectorError):
+    """It certainly did not happen, and what was prepared for it (upload tokens, a remembered key) is too old now."""
+
+
+class CannotLook(ConnectorError):
+    """It was sent and not answered, and this platform cannot be asked whether it is there."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """A claimed delivery in our hands, and what we have learnt about it.
+
+    `intend` gives back when an intent is durable and raises LeaseLost when the delivery is not ours any more.
+    `doubt`: the part at hand may have happened. `receipt` is that of part `n`, not yet stored; `receipts` are all.
+    """
+
+    claim: Claim
+    wiring: Wiring
+    intend: Callable[[Intent], None]
+    n: int = 0
+    doubt: bool = False
+    receipt: Receipt | None = None
+    receipts: dict[int, Receipt] = field(default_factory=dict)
+    ticket: TicketId | None = None
+    external_id: str | None = None
+    trace: str | None = None
+    joined: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, claim: Claim, wiring: Wiring, intend: Callable[[Intent], None]) -> Turn:
+        """The turn that begins with this claim."""
+        receipts = {part.n: part.receipt for part in claim.parts if part.receipt is not None}
+        return cls(claim, wiring, intend, n=len(receipts), doubt=claim.in_doubt, receipts=receipts)
+
+    @property
+    def desk(self) -> Helpdesk:
+        """The helpdesk of the conversation."""
+        desk = self.wiring.helpdesks.get(self.claim.helpdesk)
+        if desk is None:
+            name = self.claim.helpdesk
+            raise Temporary(f'the helpdesk "{name}" is not configured any more; put it back, or drop this')
+        return desk
+
+    def outcome(self, end: End | None = None, reason: str = "", **facts: Any) -> Outcome:
+        """How the turn ended, with everything learnt in it."""
+        return Outcome(
+            self.claim,
+            end,
+            reason,
+            receipt=self.receipt,
+            part=self.n,
+            ticket=self.ticket,
+            external_id=self.external_id,
+            trace=self.trace,
+            joined=self.joined,
+            **facts,
+        )
+
+    def part(
+        self,
+        outlet: Outlet[D],
+        n: int,
+        draft: D,
+        *,
+        plan: str | None = None,
+        refused: bool = False,
+        before_sending: Callable[[], None] | None = None,
+    ) -> Receipt:
+        """The receipt of part `n`: the one we have, the one a look-up finds, or the one sending gives.
+
+        `refused`: what was intended for it before was refused for certain, and this takes its place.
+        `before_sending` may raise: the last moment to think better of it.
+        """
+        if n in self.receipts:
+            return self.receipts[n]
+        claim = self.claim
+        earlier = self.receipt  # of the part before, not yet stored: with the next intent, or with the outcome
+        known = None if refused else next((part for part in claim.parts if part.n == n), None)
+        key = part_key(claim, n)
+        request: Request | None = None
+        self.doubt = claim.in_doubt and known is not None
+        if self.doubt and known is not None:
+            self.n = n
+            found = _look(outlet, known.request, key)
+            if found:
+                return self._got(n, found[0])
+            since = claim.now - known.intent_at
+            patience = self.wiring.patience
+            if not known.request.repeatable and since < patience.in_doubt_wait:
+                raise StillInDoubt(patience.in_doubt_wait - since)
+            if since >= patience.key_memory:
+                raise MadeAnew
+            request = known.request  # the very same bytes, and with them everything that rides along
+        if before_sending is not None:
+            before_sending()
+        if request is None:
+            request = outlet.prepare(draft)
+        self.intend(
+            Intent(
+                claim,
+                n,
+                request,
+                plan=plan,
+                trace=self.trace,
+                joined=self.joined,
+                receipt=earlier,
+                ticket=self.ticket,
+                external_id=self.external_id,
+                resent=known is not None and request is known.request,
+            )
+        )
+        self.n, self.receipt = n, None
+        return self._got(n, outlet.send(request, key))
+
+    def _got(self, n: int, receipt: Receipt) -> Receipt:
+        self.n, self.receipt, self.doubt = n, receipt, False
+        self.receipts[n] = receipt
+        return receipt
+
+
+def part_key(claim: Claim, n: int) -> Key:
+    """The key of part `n`: the delivery's own for the first."""
+    return claim.key if n == 0 else Key(f"{claim.key}-{n}")
+
+
+def _look(outlet: Outlet[Any], request: Request, key: Key) -> tuple[Receipt, ...]:
+    """Look it up; an outlet that cannot look lets a repeatable request go again and leaves the rest to a person."""
+    try:
+        return outlet.find(request, key)
+    except Unsupported:
+        if request.repeatable:
+            return ()
+        raise CannotLook from None
