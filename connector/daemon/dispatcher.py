@@ -28,6 +28,8 @@ from connector.store.queue import Intent, LeaseLost
 T = TypeVar("T")
 
 _IDLE = 0.5
+_FLOOD = 4
+_ASIDE = 0.5
 _MOST_JOBS = 400
 _MOST_WAITING = 20_000
 
@@ -88,6 +90,7 @@ class Dispatcher:
         self._running = True
         self._trouble = ""
         self._next_look = 0.0
+        self._claimed_at = 0.0
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
         self._log = log.get(thread="dispatcher")
 
@@ -196,6 +199,11 @@ class Dispatcher:
             self._write(tx, jobs, done)
             # settling may have made room and work: count again before claiming
             wanted = self._wanted(freed=Counter(j.outcome.claim.account for j in jobs if isinstance(j, _Settle)))
+            flooded = sum(isinstance(job, _Accept) for job in jobs) >= _FLOOD
+            if flooded and now < self._claimed_at + _ASIDE:
+                wanted = {}  # whoever sends a hook waits for its answer; the tickets can wait a moment
+            if wanted:
+                self._claimed_at = now
             claims = deliveries.claim(tx, self.owner, self.lease, wanted) if wanted else []
         for finish in done:
             finish()

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.model import Cursor, Mention, Reply, TicketId, encode, key_of
-from connector.store.store import Tx, insert, now
+from connector.store.store import Tx, either, insert, now
 from connector.store.tables import (
     accounts,
     conversations,
@@ -64,9 +64,7 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
     at = now(tx)
     conversation = _conversations(tx, arrivals)
     inserted = tx.execute(
-        insert(tx, mentions)
-        .on_conflict_do_nothing()
-        .returning(mentions.c.id, mentions.c.source, mentions.c.external_id, mentions.c.version),
+        _NEW_MENTION[tx.dialect.name],
         [
             {
                 "source": a.mention.source,
@@ -96,10 +94,19 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
     return fresh
 
 
+_NEW_MENTION = either(
+    lambda dialect: (
+        dialect.insert(mentions)
+        .on_conflict_do_nothing()
+        .returning(mentions.c.id, mentions.c.source, mentions.c.external_id, mentions.c.version)
+    )
+)
+
+
 def _conversations(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], int]:
     wanted = {(a.mention.source, a.conversation): a.helpdesk for a in arrivals}
     tx.execute(
-        insert(tx, conversations).on_conflict_do_nothing(),
+        _NEW_CONVERSATION[tx.dialect.name],
         [{"source": source, "name": name, "helpdesk": desk} for (source, name), desk in sorted(wanted.items())],
     )
     found: dict[tuple[str, str], int] = {}
@@ -109,6 +116,8 @@ def _conversations(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str],
         found.update(((source, name), number) for number, name in rows)
     return found
 
+
+_NEW_CONVERSATION = either(lambda dialect: dialect.insert(conversations).on_conflict_do_nothing())
 
 # locked in one order, so that two replicas accepting the same conversations cannot wait for each other
 _CONVERSATION_IDS = (
@@ -138,7 +147,10 @@ def bear(tx: Tx, born: list[dict[str, Any]], at: float) -> None:
         row["ended_at"] = at if row["state"] == "ignored" else None
         for column in ("mention", "reply", "body"):
             row.setdefault(column, None)
-    tx.execute(sa.insert(deliveries), born)
+    tx.execute(_NEW_DELIVERY, born)
+
+
+_NEW_DELIVERY = sa.insert(deliveries)
 
 
 def _enlist(tx: Tx, lanes: Counter[tuple[int, bool]]) -> dict[tuple[int, bool], int]:
@@ -165,8 +177,18 @@ _ENLIST = {
 def _count(tx: Tx, arrivals: Sequence[Arrival], fresh: Sequence[bool], at: float) -> None:
     received = Counter(a.mention.source for a in arrivals)
     known = Counter(a.mention.source for a, new in zip(arrivals, fresh, strict=True) if not new)
-    statement = insert(tx, counters)
-    statement = statement.on_conflict_do_update(
+    tx.execute(
+        _COUNTED[tx.dialect.name],
+        [
+            {"source": source, "received": count, "duplicates": known[source], "last_at": at}
+            for source, count in sorted(received.items())
+        ],
+    )
+
+
+def _counted(dialect: Any) -> Any:
+    statement = dialect.insert(counters)
+    return statement.on_conflict_do_update(
         index_elements=["source"],
         set_={
             "received": counters.c.received + statement.excluded.received,
@@ -174,13 +196,9 @@ def _count(tx: Tx, arrivals: Sequence[Arrival], fresh: Sequence[bool], at: float
             "last_at": statement.excluded.last_at,
         },
     )
-    tx.execute(
-        statement,
-        [
-            {"source": source, "received": count, "duplicates": known[source], "last_at": at}
-            for source, count in sorted(received.items())
-        ],
-    )
+
+
+_COUNTED = either(_counted)
 
 
 # --- replies -----------------------------------------------------------------------------------------------

@@ -30,12 +30,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.errors import ConnectorError
 from connector.model import CommentDraft, Key, Mention, Receipt, Reply, Request, TicketId, decode, encode
 from connector.store.arrivals import bear, wake
-from connector.store.store import Tx, now
+from connector.store.store import Tx, either, now
 from connector.store.tables import accounts, conversations, cursors, deliveries, mentions, parts, replies
 
 End = Literal["done", "failed", "unsure", "held", "ignored"]
@@ -152,6 +151,12 @@ def claim(tx: Tx, owner: str, lease: float, wanted: Mapping[str, int]) -> list[C
     """
     at = now(tx)
     state = {row.name: row for row in tx.execute(_ACCOUNTS)}
+    shared = [name for name in wanted if name in state and (state[name].per_minute or state[name].stopped)]
+    if shared:
+        # what all replicas share is looked at by one of them at a time; the others come again in a moment
+        free = {row.name: row for row in tx.execute(_TAKE_ACCOUNTS, {"names": shared})}
+        state |= free
+        wanted = {name: limit for name, limit in wanted.items() if name not in shared or name in free}
     ids: list[int] = []
     doubt: set[int] = set()
     for account, limit in wanted.items():
@@ -170,6 +175,12 @@ def claim(tx: Tx, owner: str, lease: float, wanted: Mapping[str, int]) -> list[C
 
 
 _ACCOUNTS = sa.select(accounts)
+
+_TAKE_ACCOUNTS = (
+    sa.select(accounts)
+    .where(accounts.c.name.in_(sa.bindparam("names", expanding=True)))
+    .with_for_update(skip_locked=True)
+)
 
 _CLAIM = (
     sa.update(deliveries)
@@ -280,7 +291,8 @@ _HEARD = (
 def load(tx: Tx, ids: Sequence[int], doubt: set[int], owner: str, at: float) -> list[Claim]:
     rows = tx.execute(_LOAD, {"ids": ids}).all()
     known: dict[int, list[Part]] = {}
-    for row in tx.execute(_PARTS, {"ids": ids}):
+    begun = [row.id for row in rows if row.fence > 1 or row.doubted_at is not None]
+    for row in tx.execute(_PARTS, {"ids": begun}) if begun else ():
         receipt = decode(Receipt, row.receipt) if row.receipt else None
         part = Part(row.n, Request(row.op, row.body, row.repeatable), row.intent_at, receipt)
         known.setdefault(row.delivery, []).append(part)
@@ -436,7 +448,7 @@ def _upsert_part(dialect: Any) -> Any:
     )
 
 
-_PUT_PART = {"sqlite": _upsert_part(sqlite), "postgresql": _upsert_part(postgresql)}
+_PUT_PART = either(_upsert_part)
 
 _PUT_RECEIPT = (
     sa.update(parts)
@@ -597,12 +609,11 @@ def _tell_accounts(tx: Tx, outcomes: Sequence[Outcome], at: float) -> None:
     back: set[str] = set()
     for outcome in outcomes:
         name = outcome.claim.account
-        account = accounts.c.name == name
         if outcome.stop:
             back.discard(name)
             tx.execute(
                 sa.update(accounts)
-                .where(account)
+                .where(accounts.c.name == name)
                 .values(
                     stopped_at=sa.case((accounts.c.stopped == "", at), else_=accounts.c.stopped_at),
                     stopped=outcome.stop[:500],
@@ -612,7 +623,7 @@ def _tell_accounts(tx: Tx, outcomes: Sequence[Outcome], at: float) -> None:
         elif outcome.pause:
             tx.execute(
                 sa.update(accounts)
-                .where(account, accounts.c.paused_until < at + outcome.pause)
+                .where(accounts.c.name == name, accounts.c.paused_until < at + outcome.pause)
                 .values(paused_until=at + outcome.pause)
             )
         elif outcome.receipt is not None and name not in back:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -157,6 +157,11 @@ _PG_NOW = sa.text("SELECT extract(epoch FROM clock_timestamp())")
 def insert(tx: Tx, table: sa.Table) -> Any:
     """An INSERT that knows ON CONFLICT in the database's own dialect."""
     return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def either(statement: Callable[[Any], Any]) -> dict[str, Any]:
+    """A statement that is often executed, made once for each dialect, to be picked by the dialect's name."""
+    return {dialect.dialect.name: statement(dialect) for dialect in (sqlite, postgresql)}
 
 
 def _upgrade(engine: sa.Engine, revision: str) -> None:

@@ -65,9 +65,7 @@ def one(store: Store, **facts: Any) -> Claim:
     return found
 
 
-def intend(
-    store: Store, claimed: Claim, n: int = 0, *, op: str = "ticket", at: float = NOON, **facts: Any
-) -> None:
+def intend(store: Store, claimed: Claim, n: int = 0, *, op: str = "ticket", at: float = NOON, **facts: Any) -> None:
     """Make an intent durable."""
     body = facts.pop("body", f"body {claimed.id}.{n}")
     request = Request(op, body, repeatable=facts.pop("repeatable", False))

@@ -76,7 +76,9 @@ def field(desk: Desk, kind: str, title: str, **more: object) -> Row:
     row = _dated(
         desk, type=kind, title=title, raw_title=title, description="", raw_description="",
         position=len(desk.tables["ticket_field"]) + 1, active=True, required=False,
-        collapsed_for_agents=False, regexp_for_validation=None, title_in_portal=title, raw_title_in_portal=title, visible_in_portal=False,
+        collapsed_for_agents=False, regexp_for_validation=None,
+        title_in_portal=title, raw_title_in_portal=title,
+        visible_in_portal=False,
         editable_in_portal=False, required_in_portal=False, agent_can_edit=True, agent_description=None,
         tag=None, removable=True, key=None,
     )  # fmt: skip

@@ -2,7 +2,8 @@
 
 Sources of the error bodies: recorded answers for RecordInvalid, RecordNotFound, InvalidEndpoint,
 DuplicateValue and the text/plain ones; other people's clients for UpdateConflict and IdempotentRequestError;
-401, 403 and 429 bodies are unconfirmed. Pages: vendor's page "pagination"; `links.next` beside `has_more: false` is recorded.
+401, 403 and 429 bodies are unconfirmed. Pages: vendor's page "pagination"; `links.next` beside
+`has_more: false` is recorded.
 """
 
 from __future__ import annotations
@@ -99,9 +100,7 @@ def invalid(field_name: str, description: str, error: str | None = None, **more:
     if error:
         complaint["error"] = error
     details = {field_name: [complaint]}
-    return Refusal(
-        422, {"error": "RecordInvalid", "description": "Record validation errors", "details": details}
-    )
+    return Refusal(422, {"error": "RecordInvalid", "description": "Record validation errors", "details": details})
 
 
 def ids_of(text: str) -> list[int]:

@@ -75,9 +75,7 @@ class Api:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._routes = Routes(
-            [*ticket_routes.ROUTES, *people_routes.ROUTES, *account_routes.ROUTES, *uploads.ROUTES]
-        )
+        self._routes = Routes([*ticket_routes.ROUTES, *people_routes.ROUTES, *account_routes.ROUTES, *uploads.ROUTES])
         self._users: dict[str, int | None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,9 +121,7 @@ class Api:
         path = call.path.removeprefix(PREFIX)
         user = self._user(call.headers.get("authorization", ""))
         if user is None and path != "users/me":
-            raise Refusal(
-                401, {"error": "Couldn't authenticate you"}, {"WWW-Authenticate": 'Basic realm="API"'}
-            )
+            raise Refusal(401, {"error": "Couldn't authenticate you"}, {"WWW-Authenticate": 'Basic realm="API"'})
         if found is None:
             raise Refusal(404, {"error": "InvalidEndpoint", "description": "Not found"})
         handler, name, call.values = found

@@ -1,8 +1,8 @@
 """Comments: how they are made, shown, hidden and blacked out.
 
-Sources: vendor's page "ticket_comments" (placeholders, 64 kB, 5,000 comments on a ticket, make private, redact
-with the block character); recorded answers (comment inside the audit). Names of placeholders: vendor's help
-pages, a few of the most used; the rest becomes nothing.
+Sources: vendor's page "ticket_comments" (placeholders, 64 kB, 5,000 comments on a ticket, make private,
+redact with the block character); recorded answers (comment inside the audit). Names of placeholders:
+vendor's help pages, a few of the most used; the rest becomes nothing.
 """
 
 from __future__ import annotations

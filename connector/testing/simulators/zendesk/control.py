@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from connector.testing.simulators.zendesk.account import AGENT_EMAIL
 from connector.testing.simulators.zendesk.answers import Refusal, Row
-from connector.testing.simulators.zendesk.limits import Limits, Meter
+from connector.testing.simulators.zendesk.limits import Limits
 
 if TYPE_CHECKING:
     from connector.testing.simulators.zendesk.sandbox import ZendeskSandbox
@@ -34,21 +34,23 @@ def routes(sandbox: ZendeskSandbox) -> list[Route]:
         for name, value in wanted.items():
             if name not in known or not (value is None or (isinstance(value, int) and value >= 0)):
                 raise ValueError(f"unknown limit or bad value: {name}={value!r}")
-        with sandbox.desk.lock:
-            sandbox.desk.meter = Meter(Limits(**{**sandbox.desk.meter.limits.shown(), **wanted}))
-            return sandbox.desk.meter.limits.shown()
+        sandbox.limits = Limits(**{**sandbox.limits.shown(), **wanted})
+        return sandbox.limits.shown()
 
     def reply(request: Request, wanted: Row) -> Row:
         files = [
-            item
-            if isinstance(item, str)
-            else (item["name"], item["content_type"], base64.b64decode(item["content"]))
+            item if isinstance(item, str) else (item["name"], item["content_type"], base64.b64decode(item["content"]))
             for item in wanted.get("uploads", [])
         ]
         return sandbox.agent_reply(
-            request.path_params["id"], wanted.get("body"), wanted.get("html_body"), wanted.get("public", True),
-            wanted.get("author", AGENT_EMAIL), files, wanted.get("status"),
-        )  # fmt: skip
+            request.path_params["id"],
+            wanted.get("body"),
+            wanted.get("html_body"),
+            wanted.get("public", True),
+            wanted.get("author", AGENT_EMAIL),
+            files,
+            wanted.get("status"),
+        )
 
     def close(request: Request, _: Row) -> Row:
         sandbox.close(request.path_params["id"])
@@ -59,9 +61,7 @@ def routes(sandbox: ZendeskSandbox) -> list[Route]:
         return sandbox.ticket(request.path_params["id"])
 
     def merge(request: Request, wanted: Row) -> Row:
-        source = wanted.get("source")
-        if not isinstance(source, int):
-            raise ValueError("source: the number of the ticket to merge is missing")
+        source = int(wanted["source"])
         sandbox.merge(request.path_params["id"], source)
         return sandbox.ticket(source)
 
@@ -70,9 +70,7 @@ def routes(sandbox: ZendeskSandbox) -> list[Route]:
         return {}
 
     def redact(request: Request, wanted: Row) -> Row:
-        sandbox.redact(
-            request.path_params["id"], request.path_params["comment"], str(wanted.get("text") or "")
-        )
+        sandbox.redact(request.path_params["id"], request.path_params["comment"], str(wanted.get("text") or ""))
         return {}
 
     def reset(_: Request, __: Row) -> Row:
@@ -83,7 +81,7 @@ def routes(sandbox: ZendeskSandbox) -> list[Route]:
         ("GET", "/state", lambda _, __: sandbox.state()),
         ("GET", "/faults", lambda _, __: sandbox.desk.faults.shown()),
         ("PUT", "/faults", set_faults),
-        ("GET", "/limits", lambda _, __: sandbox.desk.meter.limits.shown()),
+        ("GET", "/limits", lambda _, __: sandbox.limits.shown()),
         ("PUT", "/limits", set_limits),
         ("POST", "/tickets/{id:int}/reply", reply),
         ("POST", "/tickets/{id:int}/close", close),
@@ -101,9 +99,7 @@ def _endpoint(act: Act) -> Callable[[Request], Awaitable[Response]]:
         try:
             content = await request.body()
             wanted = json.loads(content) if content else {}
-            if not isinstance(wanted, dict):
-                raise ValueError("the body must be a JSON object")
-            return JSONResponse(act(request, wanted))
+            return JSONResponse(act(request, dict(wanted)))
         except Refusal as refusal:
             return JSONResponse({"error": refusal.body}, refusal.status)
         except (ValueError, KeyError, TypeError) as error:

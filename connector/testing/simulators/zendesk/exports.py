@@ -121,11 +121,7 @@ def found(desk: Desk, query: str) -> list[Row]:
         if row["status"] == "deleted" or _born(desk, row) > until:
             continue
         if all(_meets(desk, row, name, value) for name, value in names.items()):
-            text = (
-                " ".join([row["subject"] or "", *(c["body"] for c in desk.comments_of(row["id"]))])
-                if free
-                else ""
-            )
+            text = " ".join([row["subject"] or "", *(c["body"] for c in desk.comments_of(row["id"]))]) if free else ""
             if all(word in text.lower() for word in free):
                 rows_found.append(row)
     return rows_found

@@ -50,7 +50,8 @@ def create(desk: Desk, wanted: Row, user: int) -> Row:
         "subscriptions": wanted.get("subscriptions") or [BY_TRIGGER], "endpoint": wanted["endpoint"],
         "http_method": wanted.get("http_method", "POST"),
         "request_format": wanted.get("request_format", "json"),
-        "authentication": wanted.get("authentication"), "custom_headers": wanted.get("custom_headers"), "created_at": stamp, "created_by": str(user),
+        "authentication": wanted.get("authentication"), "custom_headers": wanted.get("custom_headers"),
+        "created_at": stamp, "created_by": str(user),
         "updated_at": stamp, "updated_by": str(user),
         "secret": wanted.get("secret") or base64.b64encode(secrets.token_bytes(32)).decode(),
     }  # fmt: skip
@@ -292,9 +293,7 @@ class Courier(Thread):
 
 def told(call: Row) -> Row:
     """A delivery as JSON, with its payload."""
-    return {k: v for k, v in call.items() if k not in ("body", "tries")} | {
-        "payload": json.loads(call["body"])
-    }
+    return {k: v for k, v in call.items() if k not in ("body", "tries")} | {"payload": json.loads(call["body"])}
 
 
 def _send(hook: Row, call: Row, timeout: float) -> tuple[int, float]:

@@ -99,9 +99,7 @@ class Meter:
             return
         left, reset = self._count("exports", None, total, 60, now)
         if left < 0:
-            raise _too_many(
-                "Number of allowed incremental export API requests per minute exceeded", reset, {}
-            )
+            raise _too_many("Number of allowed incremental export API requests per minute exceeded", reset, {})
 
     def _named(self, name: str, key: object, total: int | None, seconds: int, now: float) -> dict[str, str]:
         if total is None:

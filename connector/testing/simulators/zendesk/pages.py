@@ -36,6 +36,7 @@ STATUSES = {
 }
 PRIORITIES = {"urgent": "Срочный", "high": "Высокий", "normal": "Обычный", "low": "Низкий", None: "—"}
 _FOLDER = Path(__file__).with_name("templates")
+_STYLE = (_FOLDER / "sandbox.css").read_text("utf-8")
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src * data:; form-action 'self'; base-uri 'none'"
@@ -47,96 +48,105 @@ _HEADERS = {
 
 def routes(sandbox: ZendeskSandbox) -> list[Route]:
     """The routes of one sandbox."""
-    templates = Environment(loader=FileSystemLoader(_FOLDER), autoescape=select_autoescape(["html"]))
-    templates.globals |= {"statuses": STATUSES, "priorities": PRIORITIES}
-    templates.filters["safe_html"] = lambda html: Markup(texts.safe_html(html))  # noqa: S704 - sieved
-    desk = sandbox.desk
+    pages = _Pages(sandbox)
+    return [
+        Route("/", pages.index),
+        Route("/agent/tickets/{id:int}", pages.show, methods=["GET"]),
+        Route("/agent/tickets/{id:int}", pages.answer, methods=["POST"]),
+        Route("/attachments/token/{token}/", pages.file),
+        Route("/sandbox.css", pages.style),
+    ]
 
-    def render(name: str, status: int = 200, **values: object) -> HTMLResponse:
-        return HTMLResponse(templates.get_template(name).render(**values), status, _HEADERS)
 
-    def missing() -> Response:
-        return render("missing.html", 404)
+class _Pages:
+    def __init__(self, sandbox: ZendeskSandbox) -> None:
+        self._sandbox = sandbox
+        self._desk = sandbox.desk
+        self._templates = Environment(loader=FileSystemLoader(_FOLDER), autoescape=select_autoescape(["html"]))
+        self._templates.globals |= {"statuses": STATUSES, "priorities": PRIORITIES}
+        self._templates.filters["safe_html"] = lambda html: Markup(texts.safe_html(html))  # noqa: S704 - sieved
 
-    async def index(request: Request) -> Response:
+    async def index(self, request: Request) -> Response:
+        """The newest tickets first, 50 on a page."""
         text = request.query_params.get("page", "1")
         number = max(1, int(text)) if text.isdigit() else 1
+        desk = self._desk
         with desk.lock:
             total = len(desk.tickets)
             last = total - (number - 1) * PAGE
             ids = [n for n in range(last, max(last - PAGE, 0), -1) if n in desk.tickets]
-            rows = [
-                {**desk.tickets[n], "requester": _name(sandbox, desk.tickets[n]["requester_id"])} for n in ids
-            ]
-        more = last > PAGE
-        return render("tickets.html", tickets=rows, total=total, page=number, more=more)
+            rows = [{**desk.tickets[n], "requester": self._name(desk.tickets[n]["requester_id"])} for n in ids]
+        return self._render("tickets.html", tickets=rows, total=total, page=number, more=last > PAGE)
 
-    def ticket_page(number: int, status: int = 200, problem: str = "", draft: str = "") -> Response:
-        with desk.lock:
-            row = desk.tickets.get(number)
-            if row is None:
-                return missing()
-            said = [_said(sandbox, comment) for comment in desk.comments_of(number)]
-            titles = {f["id"]: f for f in desk.tables["ticket_field"].values() if f["type"] in CUSTOM}
-            values = [
-                (titles[f["id"]]["title"], _value(titles[f["id"]], f["value"]))
-                for f in row["custom_fields"]
-                if f["id"] in titles
-            ]
-            names = {
-                "requester": _name(sandbox, row["requester_id"]),
-                "group": desk.tables["group"].get(row["group_id"] or 0, {}).get("name", "—"),
-                "brand": desk.tables["brand"].get(row["brand_id"] or 0, {}).get("name", "—"),
-            }
-            ticket = dict(row)
-        return render(
-            "ticket.html", status, ticket=ticket, comments=said, fields=values, problem=problem, draft=draft, **names
-        )  # fmt: skip
+    async def show(self, request: Request) -> Response:
+        """One ticket."""
+        return self._ticket(request.path_params["id"])
 
-    async def show(request: Request) -> Response:
-        return ticket_page(request.path_params["id"])
-
-    async def answer(request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
+        """Comment as an agent, change the status; wrong input shows the page again with the text kept."""
         number = request.path_params["id"]
         origin = request.headers.get("origin")
         if origin and origin != "null" and urlsplit(origin).netloc != request.headers.get("host"):
-            return ticket_page(number, 403, "Форма отправлена с чужой страницы.")
+            return self._ticket(number, 403, "Форма отправлена с чужой страницы.")
         form, files = _form(request.headers.get("content-type", ""), await request.body())
         text, status, public = form.get("body", ""), form.get("status", ""), form.get("kind") != "note"
         try:
-            with desk.lock:
-                current = desk.ticket(number)["status"]
+            with self._desk.lock:
+                current = self._desk.ticket(number)["status"]
             new_status = status if status in STATUSES and status != current else None
             if text.strip():
-                sandbox.agent_reply(number, text, public=public, uploads=files, status=new_status)
+                self._sandbox.agent_reply(number, text, public=public, uploads=files, status=new_status)
             elif new_status:
-                sandbox.set_status(number, new_status)
+                self._sandbox.set_status(number, new_status)
         except Refusal as refusal:
-            if refusal.status == 404:
-                return missing()
-            return ticket_page(number, refusal.status, _words(refusal), text)
+            return self._ticket(number, refusal.status, _words(refusal), text)
         return RedirectResponse(f"/agent/tickets/{number}", 303)
 
-    async def file(request: Request) -> Response:
-        with desk.lock:
-            found = uploads.download(desk, request.path_params["token"])
+    async def file(self, request: Request) -> Response:
+        """The content of an attachment; nobody is asked who he is (recorded)."""
+        with self._desk.lock:
+            found = uploads.download(self._desk, request.path_params["token"])
         if found is None:
-            return missing()
+            return self._render("missing.html", 404)
         content, kind, name = found
         shape = "inline" if kind.startswith("image/") and "svg" not in kind else "attachment"
         headers = {"Content-Disposition": f"{shape}; filename*=UTF-8''{quote(name)}", **_HEADERS}
         return Response(content, 200, headers, kind)
 
-    async def style(_: Request) -> Response:
-        return Response((_FOLDER / "sandbox.css").read_text("utf-8"), media_type="text/css")
+    async def style(self, _: Request) -> Response:
+        """The one style sheet."""
+        return Response(_STYLE, media_type="text/css")
 
-    return [
-        Route("/", index),
-        Route("/agent/tickets/{id:int}", show, methods=["GET"]),
-        Route("/agent/tickets/{id:int}", answer, methods=["POST"]),
-        Route("/attachments/token/{token}/", file),
-        Route("/sandbox.css", style),
-    ]
+    def _ticket(self, number: int, status: int = 200, problem: str = "", draft: str = "") -> Response:
+        desk = self._desk
+        with desk.lock:
+            row = desk.tickets.get(number)
+            if row is None:
+                return self._render("missing.html", 404)
+            titles = {f["id"]: f for f in desk.tables["ticket_field"].values() if f["type"] in CUSTOM}
+            filled = [f for f in row["custom_fields"] if f["id"] in titles]
+            values: Row = {
+                "ticket": dict(row),
+                "comments": [self._said(comment) for comment in desk.comments_of(number)],
+                "fields": [(titles[f["id"]]["title"], _value(titles[f["id"]], f["value"])) for f in filled],
+                "requester": self._name(row["requester_id"]),
+                "group": desk.tables["group"].get(row["group_id"] or 0, {}).get("name", "—"),
+                "brand": desk.tables["brand"].get(row["brand_id"] or 0, {}).get("name", "—"),
+            }
+        return self._render("ticket.html", status, **values, problem=problem, draft=draft)
+
+    def _render(self, name: str, status: int = 200, **values: object) -> HTMLResponse:
+        return HTMLResponse(self._templates.get_template(name).render(**values), status, _HEADERS)
+
+    def _name(self, number: int) -> str:
+        user = self._desk.users.get(number)
+        return str(user["name"]) if user else "—"
+
+    def _said(self, comment: Row) -> Row:
+        author = self._desk.users.get(comment["author_id"], {})
+        staff = bool(author) and people.is_staff(author)
+        files = [shown.attachment(self._desk, number, "") for number in comment["attachments"]]
+        return {**comment, "author": author.get("name", "—"), "staff": staff, "files": files}
 
 
 def _form(kind: str, content: bytes) -> tuple[dict[str, str], list[tuple[str, str, bytes]]]:
@@ -145,9 +155,7 @@ def _form(kind: str, content: bytes) -> tuple[dict[str, str], list[tuple[str, st
         return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True)), []
     values: dict[str, str] = {}
     files: list[tuple[str, str, bytes]] = []
-    whole = message_from_bytes(
-        b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + content, policy=HTTP
-    )
+    whole = message_from_bytes(b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + content, policy=HTTP)
     for part in whole.iter_parts():
         payload = part.get_payload(decode=True)
         held = payload if isinstance(payload, bytes) else b""
@@ -160,18 +168,6 @@ def _form(kind: str, content: bytes) -> tuple[dict[str, str], list[tuple[str, st
         ):
             values[str(name)] = held.decode("utf-8", "replace")
     return values, files
-
-
-def _name(sandbox: ZendeskSandbox, number: int) -> str:
-    user = sandbox.desk.users.get(number)
-    return str(user["name"]) if user else "—"
-
-
-def _said(sandbox: ZendeskSandbox, comment: Row) -> Row:
-    author = sandbox.desk.users.get(comment["author_id"], {})
-    staff = bool(author) and people.is_staff(author)
-    files = [shown.attachment(sandbox.desk, number, "") for number in comment["attachments"]]
-    return {**comment, "author": author.get("name", "—"), "staff": staff, "files": files}
 
 
 def _value(field: Row, value: object) -> str:

@@ -1,8 +1,8 @@
 """Users and the identities by which the outside world knows them.
 
 Sources: vendor's pages "users", "user_identities" (external ids are unique and case-insensitive;
-create-or-update matches on e-mail or external id); recorded answers (row shape, DuplicateValue, a user with only a name).
-Wordings other than the recorded ones are unconfirmed.
+create-or-update matches on e-mail or external id); recorded answers (row shape, DuplicateValue, a user
+with only a name). Wordings other than the recorded ones are unconfirmed.
 """
 
 from __future__ import annotations
@@ -158,9 +158,7 @@ def search(desk: Desk, query: str, external_id: str | None) -> list[Row]:
     if hit is not None:
         return [desk.users[hit]]
     rows = desk.users.values()
-    return [
-        u for u in rows if all(w in f"{u['name']} {u['email']} {u['external_id']}".lower() for w in words)
-    ]
+    return [u for u in rows if all(w in f"{u['name']} {u['email']} {u['external_id']}".lower() for w in words)]
 
 
 def warnings(wanted: Row) -> list[str]:

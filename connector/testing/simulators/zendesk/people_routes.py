@@ -50,9 +50,7 @@ def count(desk: Desk, _: Call) -> Answer:
 
 def search(desk: Desk, call: Call) -> Answer:
     """GET users/search?external_id= or ?query=."""
-    return Answer(
-        body=_page(call, people.search(desk, call.query.get("query", ""), call.query.get("external_id")))
-    )
+    return Answer(body=_page(call, people.search(desk, call.query.get("query", ""), call.query.get("external_id"))))
 
 
 def create(desk: Desk, call: Call) -> Answer:

@@ -31,7 +31,7 @@ from connector.testing.simulators.zendesk.api import Api
 from connector.testing.simulators.zendesk.desk import Desk
 from connector.testing.simulators.zendesk.faults import Faults
 from connector.testing.simulators.zendesk.journal import Journal
-from connector.testing.simulators.zendesk.limits import Limits
+from connector.testing.simulators.zendesk.limits import Limits, Meter
 from connector.testing.simulators.zendesk.line import Listener
 
 File = tuple[str, str, bytes]
@@ -125,6 +125,21 @@ class ZendeskSandbox:
         """The wanted misbehaviour; its attributes may be set at any time."""
         return self.desk.faults.faults
 
+    @faults.setter
+    def faults(self, wanted: Faults) -> None:
+        with self.desk.lock:
+            self.desk.faults.faults = wanted
+
+    @property
+    def limits(self) -> Limits:
+        """The allowed requests; setting them starts every count anew."""
+        return self.desk.meter.limits
+
+    @limits.setter
+    def limits(self, wanted: Limits) -> None:
+        with self.desk.lock:
+            self.desk.meter = Meter(wanted)
+
     def hits(self) -> dict[str, int]:
         """How often each fault struck."""
         with self.desk.lock:
@@ -178,9 +193,7 @@ class ZendeskSandbox:
         """Everything, as JSON."""
         with self.desk.lock:
             every = [row | {"comments": self.comments(row["id"])} for row in self.tickets()]
-            attachments = [
-                shown.attachment(self.desk, int(n), self.address) for n in self.desk.tables["attachment"]
-            ]
+            attachments = [shown.attachment(self.desk, int(n), self.address) for n in self.desk.tables["attachment"]]
             return {
                 "tickets": every,
                 "users": self.users(),
@@ -270,9 +283,7 @@ class ZendeskSandbox:
             wanted: Row = {"name": "connector", "endpoint": url}
             wanted["subscriptions"] = [hooks.PREFIX + kind for kind in hooks.DEFAULT_KINDS]
             old = [row for row in self.desk.tables["webhook"].values() if row["name"] == "connector"]
-            row = (
-                old[0] if old else hooks.create(self.desk, wanted, next(iter(self.desk.users.values()))["id"])
-            )
+            row = old[0] if old else hooks.create(self.desk, wanted, next(iter(self.desk.users.values()))["id"])
             row |= {"endpoint": url} | ({"secret": secret} if secret else {})
             self.desk.put("webhook", row)
 

@@ -44,7 +44,7 @@ def plain(body: str) -> str:
 
 def plain_of_html(html: str) -> str:
     """The text of an HTML comment, a line for each block."""
-    return _collapse(unescape(_TAG.sub("", _BREAK.sub("\n", html))))
+    return _collapse(unescape(_TAG.sub("", _BREAK.sub("\n", safe_html(html)))))
 
 
 def html_of_plain(body: str) -> str:
@@ -113,7 +113,5 @@ class _Sieve(HTMLParser):
 def _harmless(tag: str, name: str, value: str) -> bool:
     if name in ("href", "src"):
         address = re.sub(r"[\x00-\x20]+", "", value).lower()
-        return name in _ATTRIBUTES.get(tag, ()) and address.startswith(
-            ("http://", "https://", "mailto:", "/")
-        )
+        return name in _ATTRIBUTES.get(tag, ()) and address.startswith(("http://", "https://", "mailto:", "/"))
     return name in _ANYWHERE or name in _ATTRIBUTES.get(tag, ())

@@ -60,9 +60,7 @@ def listing(desk: Desk, call: Call) -> Answer:
 def requested(desk: Desk, call: Call) -> Answer:
     """GET users/{id}/tickets/requested."""
     user = desk.row("user", call.number())["id"]
-    return Answer(
-        body=_page(desk, call, [row for row in desk.tickets.values() if row["requester_id"] == user])
-    )
+    return Answer(body=_page(desk, call, [row for row in desk.tickets.values() if row["requester_id"] == user]))
 
 
 def count(desk: Desk, _: Call) -> Answer:
@@ -118,9 +116,7 @@ def scrub(desk: Desk, call: Call) -> Answer:
     if "previous_status" not in row:
         raise not_found()
     tickets.scrub(desk, row)
-    return Answer(
-        200, {"job_status": _job(desk, call, "Ticket Deletion", [{"id": row["id"], "success": True}])}
-    )
+    return Answer(200, {"job_status": _job(desk, call, "Ticket Deletion", [{"id": row["id"], "success": True}])})
 
 
 def comment_list(desk: Desk, call: Call) -> Answer:
@@ -202,9 +198,7 @@ def merge(desk: Desk, call: Call) -> Answer:
         raise Refusal(400, "Required parameter missing: ids")
     target = desk.ticket(call.number())
     tickets.merge(desk, call.actor, target, [desk.ticket(int(number)) for number in ids], call.json)
-    return Answer(
-        200, {"job_status": _job(desk, call, "Ticket Merge", [{"id": target["id"], "success": True}])}
-    )
+    return Answer(200, {"job_status": _job(desk, call, "Ticket Merge", [{"id": target["id"], "success": True}])})
 
 
 def create_many(desk: Desk, call: Call) -> Answer:
@@ -260,7 +254,8 @@ def jobs(desk: Desk, call: Call) -> Answer:
 def _job(desk: Desk, call: Call, kind: str, results: list[Row]) -> Row:
     row = {
         "id": f"V3-{secrets.token_hex(16)}", "job_type": kind, "total": len(results),
-        "progress": len(results), "status": "completed", "message": f"Completed at {desk.stamp()}", "results": results,
+        "progress": len(results), "status": "completed", "results": results,
+        "message": f"Completed at {desk.stamp()}",
     }  # fmt: skip
     desk.put("job", row)
     waiting = {"status": "queued", "progress": None, "message": None, "results": None}

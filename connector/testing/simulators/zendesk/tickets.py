@@ -1,8 +1,8 @@
 """Tickets: opening, changing, closing, merging, deleting, and the audits that tell of it.
 
-Sources: vendor's pages "tickets", "ticket_audits" and recorded answers; closed tickets, conflicts and merges as
-other people's clients report them. A merge is carried out at once although the vendor queues it. A comment by
-an end user does not reopen a ticket by itself here (unconfirmed for comments that an agent's token writes).
+Sources: vendor's pages "tickets", "ticket_audits" and recorded answers; closed tickets, conflicts and merges
+as other people's clients report them. A merge is carried out at once although the vendor queues it. A
+comment by an end user does not reopen a ticket by itself here (unconfirmed for comments written with a token).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from connector.testing.simulators.zendesk.desk import Desk
 
 _ACCEPTED = {
     "subject", "external_id", "requester_id", "requester", "submitter_id", "comment", "description",
-    "priority", "type", "status", "custom_status_id", "group_id", "brand_id", "ticket_form_id", "tags", "custom_fields",
+    "priority", "type", "status", "custom_status_id", "group_id", "brand_id", "ticket_form_id", "tags",
+    "custom_fields",
     "fields", "metadata", "via", "via_followup_source_id", "assignee_id", "assignee_email", "due_at",
     "recipient", "organization_id", "problem_id", "collaborator_ids", "collaborators", "follower_ids",
     "followers", "email_cc_ids", "email_ccs", "safe_update", "updated_stamp", "raw_subject", "macro_ids",
@@ -156,10 +157,7 @@ def merge(desk: Desk, actor: Actor, target: Row, sources: list[Row], wanted: Row
         if source is target or source["status"] == "closed":
             raise invalid("base", f"Ticket #{source['id']} cannot be merged", "InvalidValue")
     for source in sources:
-        text = (
-            wanted.get("source_comment")
-            or f"Request #{source['id']} was closed and merged into #{target['id']}."
-        )
+        text = wanted.get("source_comment") or f"Request #{source['id']} was closed and merged into #{target['id']}."
         public = bool(wanted.get("source_comment_is_public"))
         said = {"body": text, "public": public}
         update(desk, actor, source, {"comment": said, "status": "closed"})
@@ -212,9 +210,7 @@ def _announce(desk: Desk, ticket: Row, before: Row, changed: list[str]) -> None:
             desk.tell(kind, ticket, {"current": ticket[name], "previous": before[name]})
     if "tags" in changed:
         old, new = set(before["tags"] or []), set(ticket["tags"])
-        desk.tell(
-            "tags_changed", ticket, {"tags_added": sorted(new - old), "tags_removed": sorted(old - new)}
-        )
+        desk.tell("tags_changed", ticket, {"tags_added": sorted(new - old), "tags_removed": sorted(old - new)})
 
 
 def _followup_source(desk: Desk, wanted: Row) -> Row | None:

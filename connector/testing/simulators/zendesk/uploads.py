@@ -1,7 +1,7 @@
 """Files: uploaded for a token, then part of a comment, then read from a tokenised address.
 
-Sources: vendor's page "ticket-attachments" (tokens live 60 minutes); recorded answers (`expires_at` three days
-ahead, text/plain around the JSON, width and height are numbers or null).
+Sources: vendor's page "ticket-attachments" (tokens live 60 minutes); recorded answers (`expires_at` three
+days ahead, text/plain around the JSON, width and height are numbers or null).
 """
 
 from __future__ import annotations
