@@ -336,6 +336,8 @@ class Zendesk(Helpdesk):
             given["brand_id"] = self._names.id_of("brand", settings.brand)
         if settings.form:
             given["ticket_form_id"] = self._names.id_of("form", settings.form)
+        if settings.problem:
+            given["problem_id"] = _number(TicketId(settings.problem))
         if settings.fields:
             values = [self._names.field_value(name, value) for name, value in settings.fields.items()]
             given["custom_fields"] = [{"id": number, "value": value} for number, value in values]
