@@ -58,6 +58,7 @@ class Calendar:
     def after(self, at: datetime, minutes: Sequence[int]) -> list[datetime]:
         """For each of these numbers of working minutes, ascending: the instant in UTC at which so many will have
         passed since `at`. OverflowError when that lies too far off."""
+        at = at.astimezone(UTC)
         wanted = [timedelta(minutes=one) for one in minutes]
         found: list[datetime] = []
         passed = timedelta()
@@ -132,7 +133,7 @@ def read_calendar(name: str, value: Any, where: Where, sheet: Sheet, zone: tzinf
     if "timezone" in keys:
         given = read_zone(keys["timezone"], (*where, "timezone"), sheet)
         zone = given[1] if given else zone
-    if "hours" not in keys and keys:
+    if "hours" not in keys and len(sheet.problems) == before:
         sheet.wrong(where, "has no hours, as in hours: {mon-fri: 9-18}", at_key=True)
     hours = _week(keys["hours"], (*where, "hours"), sheet) if "hours" in keys else ()
     days, yearly = _holidays(keys["holidays"], (*where, "holidays"), sheet) if "holidays" in keys else (set(), set())

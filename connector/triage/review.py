@@ -180,7 +180,7 @@ def _uncovered(
     if kind.answer_expected is not False and not answers.has(kind.name):
         yield doubt(f'no answer is drafted for "{kind.name}": write one under templates.answers')
     names = {kind.name, *above(kind.name)}
-    about = [rule for rule in rules if rule.settings and _is_about(rule, names)]
+    about = [rule for rule in rules if (rule.settings or rule.ignore) and _is_about(rule, names)]
     rows = [one for name in names for one in tables.get("feedback", {}).get(name, ())]
     if not kinds.owner(kind.name) and not any(one.field == "group" for one in rows):
         grouped = [rule for rule in about if any(one.field == "group" for one in rule.settings)]
