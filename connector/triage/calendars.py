@@ -143,6 +143,7 @@ def read_calendar(name: str, value: Any, where: Where, sheet: Sheet, zone: tzinf
 
 
 def _week(value: Any, where: Where, sheet: Sheet) -> list[tuple[Hours, ...]]:
+    before = len(sheet.problems)
     week: list[tuple[Hours, ...]] = [() for _ in WEEKDAYS]
     for key, item in sheet.mapping(value, where, "a mapping from weekdays to hours, as in {mon-fri: 9-18}").items():
         at = (*where, key)
@@ -151,7 +152,7 @@ def _week(value: Any, where: Where, sheet: Sheet) -> list[tuple[Hours, ...]]:
             if week[day]:
                 sheet.wrong(at, f"{WEEKDAYS[day]} is given twice; keep one", at_key=True)
             week[day] = tuple(sorted(spans))
-    if not any(week):
+    if not any(week) and len(sheet.problems) == before:
         sheet.wrong(where, "is never open: name at least one weekday with its hours")
     return week
 

@@ -30,8 +30,8 @@ def review(
     answers: Answers,
     problems: Sequence[Problem],
 ) -> list[Problem]:
-    """Everything to be said about the whole; `problems` are the mistakes found so far, and of a rule that has one
-    nothing is concluded."""
+    """Everything to be said about the whole; `problems` are the mistakes found so far, and of a rule or kind that has
+    one nothing is concluded."""
     sound = [rule for rule in rules if not _broken(rule, problems)]
     found: list[Problem] = []
     for index, rule in enumerate(sound):
@@ -41,16 +41,16 @@ def review(
     found += _unscored(sound, score)
     if score is not None:
         found += _overruled(tables)
-    for kind in kinds.kinds:
+    for kind in [kind for kind in kinds.kinds if not _broken(kind, problems)]:
         found += _uncovered(kind, sound, tables, kinds, answers)
     return found
 
 
-def _broken(rule: Rule, problems: Sequence[Problem]) -> bool:
-    """Whether there is a mistake in the rule itself: then nothing is concluded from it."""
-    path = dotted(rule.where)
+def _broken(one: Rule | Kind, problems: Sequence[Problem]) -> bool:
+    """Whether there is a mistake in the rule or kind itself: then nothing is concluded from it."""
+    path = dotted(one.where)
     return any(
-        problem.severity == "error" and problem.file == rule.document.file and _inside(problem.path, path)
+        problem.severity == "error" and problem.file == one.document.file and _inside(problem.path, path)
         for problem in problems
     )
 
