@@ -57,7 +57,8 @@ class HelpdeskOptions(AccountOptions):
 
 
 def plain_address(value: str, example: str) -> str:
-    """An account's address without its API path: https, or http on this machine only. ValueError says what is wrong."""
+    """An account's address without its API path: https, or http on this machine only. ValueError says what is wrong
+    with it."""
     parts = urlsplit(value.strip())
     host = parts.hostname or ""
     if parts.scheme not in ("https", "http") or not host:
