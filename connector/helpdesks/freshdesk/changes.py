@@ -69,7 +69,9 @@ def changed(bookmark: Bookmark, page: Callable[[int], tuple[Sequence[Json], bool
                 fresh.setdefault(str(row["id"]))
     times = {str(row["id"]): time_of(row, "updated_at") for row in rows}
     since = max([bookmark.since, *(at - _LOOK_BACK for at in times.values())])
-    seen = {str(row["id"]): str(row["updated_at"]) for row in rows if times[str(row["id"])] >= since}
+    # a row older than was asked for will be told again next time, so it is remembered like the newest ones
+    passed = {ticket for ticket, at in times.items() if bookmark.since <= at < since}
+    seen = {str(row["id"]): str(row["updated_at"]) for row in rows if str(row["id"]) not in passed}
     kept = {ticket: at for ticket, at in bookmark.seen.items() if _time(at) >= since}
     reached = Bookmark(since, {**kept, **seen})
     return Page(tuple(TicketId(ticket) for ticket in fresh), reached.cursor, more=more)
