@@ -204,4 +204,27 @@ def sandbox_zendesk(
     serve(host, port, data, webhook_url=webhook_url, webhook_secret=webhook_secret, ready=ready)
 
 
+@sandbox.command("freshdesk")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8091, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--data", type=click.Path(dir_okay=False, path_type=Path), help="Keep the account in this file.")
+@click.option("--webhook-url", help="Call this on every change, as an automation rule does.")
+@click.option("--webhook-secret", help="Sent along with those calls; they are not signed.")
+@click.option("--webhook-header", default="X-Webhook-Secret", show_default=True, help="The header it is sent in.")
+def sandbox_freshdesk(
+    host: str, port: int, data: Path | None, webhook_url: str | None, webhook_secret: str | None, webhook_header: str
+) -> None:
+    """Run a Freshdesk account: its API, a page for the agent, and misbehaviour on demand (PUT /_sandbox/faults).
+
+    The API key `sandbox` is an admin's, `sandbox-agent` an agent's.
+    """
+    from connector.testing.simulators.freshdesk import serve
+
+    def ready(address: str) -> None:
+        say.data(address)
+        say.notice(f"tickets for a person: {address}/ · API: {address}/api/v2 · API key: sandbox")
+
+    serve(host, port, data, webhook_url, webhook_secret, ready=ready, webhook_header=webhook_header)
+
+
 COMMANDS = (demo, init, sandbox)
