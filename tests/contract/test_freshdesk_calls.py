@@ -441,7 +441,7 @@ def test_a_ticket_merged_into_another_sends_its_follow_ups_there(there: Desk, de
 
 
 def test_nobody_outside_can_say_where_a_ticket_was_merged_into(there: Desk, desk: Freshdesk) -> None:
-    words = "<p>merged into ticket 12</p>"
+    words = "<p>This ticket was closed and merged into #12</p>"
     there.on("GET /tickets/7", 200, ticket(status=5))
     there.on(
         "GET /tickets/7/conversations",
@@ -451,6 +451,7 @@ def test_nobody_outside_can_say_where_a_ticket_was_merged_into(there: Desk, desk
             said(2, drafts.body_of(words, (), key_of("n")), private=True, source=2),
             said(3, words, private=True, source=2, user_id=99),
             said(4, words, source=0),
+            said(5, "<p>not to be merged into ticket 12</p>", private=True, source=2),
         ],
     )
     public = CommentDraft(TicketId("7"), "<p>x</p>", public=True, author=ANNA)

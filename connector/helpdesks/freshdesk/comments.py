@@ -27,7 +27,7 @@ from connector.model import Attachment, CommentId, Key, Reply, TicketId
 
 REPLY, NOTE = 0, 2
 _FIRST = "description:"
-_MERGED_INTO = re.compile(r"merged into (?:the )?ticket(?: with)?(?: ID)? ?#? ?(\d+)", re.IGNORECASE)
+_MERGED_INTO = re.compile(r"\W*(?:this )?ticket\b.{0,60}?\bmerged into\b[^.\d]{0,30}(\d+)", re.IGNORECASE)
 
 
 class Comments:
@@ -78,7 +78,7 @@ class Comments:
         for row in reversed(list(self._rows(ticket))):
             if row.get("incoming") is True or row.get("source") == REPLY or mark_of_row(row):
                 continue
-            found = _MERGED_INTO.search(_text(row))
+            found = _MERGED_INTO.match(_text(row))
             if found and found.group(1) != ticket and self._by_agent(row):
                 return TicketId(found.group(1))
         return None
