@@ -6,7 +6,7 @@ import re
 
 import pytest
 from bs4 import BeautifulSoup
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.helpdesks import content
@@ -55,6 +55,7 @@ WHOLE = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(pieces=st.lists(WHOLE, max_size=20), limit=st.integers(400, 900))
 def test_what_is_cut_fits_and_is_still_whole_html(pieces: list[str], limit: int) -> None:
     html = "".join(pieces)
@@ -68,6 +69,7 @@ def test_what_is_cut_fits_and_is_still_whole_html(pieces: list[str], limit: int)
         assert cut == html
 
 
+@settings(deadline=None)
 @given(text=st.text(alphabet='<>&;ab /{}"=!-ё', max_size=900))
 def test_whatever_is_cut_fits(text: str) -> None:
     assert len(content.fitting(text, "Deskly", 400).encode()) <= 400

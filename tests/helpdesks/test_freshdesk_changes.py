@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.errors import BadAnswer
+from connector.helpdesks.freshdesk.account import Sheet
 from connector.helpdesks.freshdesk.changes import Bookmark, changed, stamp
 from connector.model import Cursor, Page, TicketId
 
@@ -22,6 +22,7 @@ class Desk:
     def __init__(self, page: int = 3) -> None:
         self.size = page
         self.updated: dict[int, datetime] = {}
+        self.now = START + timedelta(days=1)
         self.asked = 0
 
     def touch(self, ticket: int, second: int) -> None:
@@ -30,13 +31,13 @@ class Desk:
     def look(self, cursor: Cursor | None, now: datetime = START) -> Page[TicketId]:
         bookmark = Bookmark.of(cursor, now)
 
-        def page(number: int) -> tuple[list[dict[str, Any]], bool]:
+        def page(number: int) -> Sheet:
             self.asked += 1
             since = datetime.fromisoformat(bookmark.asked)
             rows = sorted((at, ticket) for ticket, at in self.updated.items() if at >= since)
             first = (number - 1) * self.size
             told = [{"id": ticket, "updated_at": stamp(at)} for at, ticket in rows[first : first + self.size]]
-            return told, len(rows) > first + self.size
+            return Sheet(told, len(rows) > first + self.size, self.now)
 
         return changed(bookmark, page)
 
@@ -50,6 +51,7 @@ class Desk:
                 return told, page.cursor
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.lists(st.tuples(st.integers(1, 12), st.integers(0, 6)), max_size=8),
@@ -99,6 +101,20 @@ def test_an_update_that_becomes_visible_late_is_still_told() -> None:
     _, cursor = desk.drain(None)
     desk.touch(2, 95)
     assert desk.drain(cursor)[0] == ["2"]
+
+
+def test_a_second_update_in_the_same_second_is_told_when_that_second_is_over() -> None:
+    desk = Desk()
+    desk.now = START + timedelta(seconds=5)
+    desk.touch(1, 5)
+    told, cursor = desk.drain(None)
+    assert told == ["1"]
+    told, cursor = desk.drain(cursor)
+    assert told == [], "not again while nothing can be known"
+    desk.now = START + timedelta(seconds=6)
+    told, cursor = desk.drain(cursor)
+    assert told == ["1"], "it may have been updated again"
+    assert desk.drain(cursor)[0] == []
 
 
 def test_a_cursor_may_be_used_twice() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.helpdesks.freshdesk import drafts
@@ -20,6 +20,7 @@ CAT = Attachment("https://social.example/cat.png", "image/png", "cat.png")
 WORDS = st.text(alphabet=" abc0123456789connectorref<>&{}\n", max_size=300)
 
 
+@settings(deadline=None)
 @given(text=WORDS, key=st.text(min_size=1, max_size=60))
 def test_the_mark_is_found_whatever_stands_before_it(text: str, key: str) -> None:
     body = drafts.body_of(f"<p>{text} connector ref {'0' * 20}</p>", (), Key(key))
@@ -72,6 +73,7 @@ def test_tags_are_clean_and_each_once() -> None:
 TAGS = st.lists(st.sampled_from(["a", "B", "c", "D", "e"]), unique=True)
 
 
+@settings(deadline=None)
 @given(present=TAGS, added=TAGS, removed=TAGS)
 def test_tags_of_others_stay_as_they_are(present: list[str], added: list[str], removed: list[str]) -> None:
     after = drafts.tags_after(present, [tag.upper() for tag in added], [tag.lower() for tag in removed])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connector import triage
 from connector.errors import Rejected
 from connector.helpdesks.freshdesk.account import Account
 from connector.helpdesks.freshdesk.names import Names, field_value, named
@@ -196,7 +198,24 @@ def test_the_vocabulary_has_all_that_a_mapping_may_name() -> None:
     assert shown["cf_city"] == ("City", "dropdown", ("Austin", "Dallas"))
     assert shown["cf_vip"] == ("VIP", "checkbox", ())
     assert (shown["status"][1], shown["ticket_type"][1], shown["group"][1]) == ("status", "tickettype", "group")
+    assert "product" not in shown, "a field of Freshdesk's own that no mapping can set"
     assert (words.groups, words.brands, words.forms) == (("Support", "Sales"), ("Acme",), ())
+
+
+def test_the_lint_of_a_mapping_knows_them(tmp_path: Path) -> None:
+    rules = """
+rules:
+  - name: fine
+    set: {group: Support, brand: Acme, fields: {Topic: Parcel, cf_vip: true, City: Austin}}
+  - name: odd
+    set: {group: Nobody, form: Complaint, fields: {Topic: Weather, Status: Open, Product: Acme, VIP: 5}}
+"""
+    (tmp_path / "rules.yaml").write_text(rules, encoding="utf-8")
+    words = Names(Lists(ticket_fields=FIELDS), Clock()).vocabulary()
+    told = sorted(problem.message for problem in triage.load(tmp_path).lint(words))
+    assert len(told) == 6
+    for word in ("Nobody", "no forms", "Weather", "`status`", "Product", "checkbox"):
+        assert [one for one in told if word in one], word
 
 
 def test_a_field_without_choices_or_levels_is_just_itself() -> None:

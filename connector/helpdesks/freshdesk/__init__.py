@@ -26,7 +26,7 @@ from connector.errors import AuthFailed, BadAnswer, Closed, ConnectorError, Gone
 from connector.helpdesks.base import Helpdesk, HelpdeskCapabilities
 from connector.helpdesks.content import defused
 from connector.helpdesks.freshdesk import drafts, hooks, limits
-from connector.helpdesks.freshdesk.account import Account, Json
+from connector.helpdesks.freshdesk.account import Account, Json, Sheet
 from connector.helpdesks.freshdesk.changes import Bookmark, changed, stamp
 from connector.helpdesks.freshdesk.comments import Comments, first_id, mark_of_row
 from connector.helpdesks.freshdesk.drafts import Change, Opening
@@ -154,7 +154,7 @@ class Freshdesk(Helpdesk):
             "per_page": max(1, min(limit, 100)),
         }
 
-        def page(number: int) -> tuple[list[Json], bool]:
+        def page(number: int) -> Sheet:
             return self._tickets(number, params, "read changed tickets")
 
         return changed(bookmark, page)
@@ -177,8 +177,9 @@ class Freshdesk(Helpdesk):
             number, more = 0, True
             while more and number < _MOST_RECENT_PAGES:
                 number += 1
-                recent, more = self._tickets(number, params, "find ticket")
-                found |= {int(row["id"]) for row in recent if self._carries(row, external_id)}
+                recent = self._tickets(number, params, "find ticket")
+                more = recent.more
+                found |= {int(row["id"]) for row in recent.rows if self._carries(row, external_id)}
         tickets = [TicketId(str(number)) for number in sorted(found)]
         return tuple(Receipt("", self.ticket_url(ticket), ticket) for ticket in tickets)
 
@@ -378,8 +379,9 @@ class Freshdesk(Helpdesk):
         number, more = 0, True
         while more:
             number += 1
-            rows, more = self._tickets(number, params, "find ticket")
-            for row in rows:
+            sheet = self._tickets(number, params, "find ticket")
+            more = sheet.more
+            for row in sheet.rows:
                 if self._carries(row, opening.external_id):
                     ticket = TicketId(str(row["id"]))
                     whole = self._alive(ticket)
@@ -387,7 +389,7 @@ class Freshdesk(Helpdesk):
                         found.append(Receipt(first_id(ticket), self.ticket_url(ticket), ticket))
         return tuple(found)
 
-    def _tickets(self, number: int, params: Json, operation: str) -> tuple[list[Json], bool]:
+    def _tickets(self, number: int, params: Json, operation: str) -> Sheet:
         """A page of the list of tickets. No `include`: each would cost two requests more."""
         return self._account.page(
             "/tickets", number, operation=operation, params=params, kind=limits.TICKETS, missing=AuthFailed

@@ -13,6 +13,9 @@ import base64
 import json as jsonlib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from connector.errors import AuthFailed, BadAnswer, Gone, Rejected, Scope
@@ -28,6 +31,15 @@ LAST_PAGE = 300
 _NEXT = re.compile(r"""<[^>]*>\s*;[^,]*\brel="?next\b""")
 
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One page of a list, whether another follows, and what time it was there."""
+
+    rows: list[Json]
+    more: bool
+    at: datetime
 
 
 class Account:
@@ -111,13 +123,13 @@ class Account:
 
     def page(
         self, path: str, number: int, *, operation: str, params: Mapping[str, Any] | None = None, **options: Any
-    ) -> tuple[list[Json], bool]:
-        """One page of a list, and whether another follows. The Link's address itself is not followed: the log-in
-        would go wherever it points."""
+    ) -> Sheet:
+        """One page of a list. The Link's address itself is not followed: the log-in would go wherever it points."""
         asked = {"per_page": PAGE, **(params or {}), "page": number}
         answer = self.call("GET", path, operation=operation, params=asked, **options)
         rows = self.rows_in(_parsed(answer), operation)
-        return rows, number < LAST_PAGE and _NEXT.search(answer.headers.get("Link", "")) is not None
+        more = number < LAST_PAGE and _NEXT.search(answer.headers.get("Link", "")) is not None
+        return Sheet(rows, more, _time_there(answer))
 
     def rows(
         self, path: str, *, operation: str, params: Mapping[str, Any] | None = None, **options: Any
@@ -125,9 +137,9 @@ class Account:
         """Every row on every page."""
         number, more = 1, True
         while more:
-            rows, more = self.page(path, number, operation=operation, params=params, **options)
-            yield from rows
-            number += 1
+            sheet = self.page(path, number, operation=operation, params=params, **options)
+            yield from sheet.rows
+            number, more = number + 1, sheet.more
 
     def object_in(self, answer: Answer, operation: str) -> Json:
         """The body of an answer, which has to be an object."""
@@ -159,6 +171,14 @@ class Account:
 
 def _is_id(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _time_there(answer: Answer) -> datetime:
+    """The server's own time, to the second; ours when it does not tell."""
+    try:
+        return parsedate_to_datetime(answer.headers.get("Date", "")).astimezone(UTC)
+    except (ValueError, TypeError):
+        return datetime.now(UTC)
 
 
 def _parsed(answer: Answer) -> Any:

@@ -47,6 +47,7 @@ _SYSTEM = {
     "agent": "group",
     "company": "the contact",
 }
+_OF_A_MAPPING = frozenset({"status", "tickettype", "priority", "group"})
 _TYPES = {
     "default_ticket_type": "tickettype",
     "custom_checkbox": "checkbox",
@@ -131,8 +132,9 @@ class Names(NameLists):
         return next((one.title for one in self.known("field") if one.name == name), "")
 
     def vocabulary(self) -> Vocabulary:
-        """Everything as it is now. Products stand under brands; Freshdesk has no forms."""
-        fields = self.read("field")
+        """Everything as it is now. Products stand under brands; Freshdesk has no forms. Of its own fields only those
+        are told that a mapping sets by another word, so that it can be told that word."""
+        fields = [one for one in self.read("field") if one.type not in _SYSTEM or one.type in _OF_A_MAPPING]
         return Vocabulary(
             fields=tuple(
                 FieldSpec(one.name, one.title, one.type, tuple(option.value for option in one.options))

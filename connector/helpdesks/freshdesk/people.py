@@ -108,7 +108,7 @@ class Contacts:
         )
 
     def _found(self, external_id: str, **more: str) -> Json | None:
-        rows, _ = self._account.page(
+        sheet = self._account.page(
             "/contacts",
             1,
             operation="find contact",
@@ -117,7 +117,9 @@ class Contacts:
             missing=AuthFailed,
         )
         wanted = external_id.casefold()
-        return next((row for row in rows if str(row.get("unique_external_id") or "").casefold() == wanted), None)
+        return next(
+            (row for row in sheet.rows if str(row.get("unique_external_id") or "").casefold() == wanted), None
+        )
 
 
 def contact_body(person: Person) -> Json:
