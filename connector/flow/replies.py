@@ -14,7 +14,8 @@ from connector.flow.turn import Turn, Wiring
 from connector.markup import to_text
 from connector.model import Attachment, CommentDraft, Mention, Reply, ReplyDraft, decode, encode
 from connector.sources.base import Source
-from connector.store.queue import Claim, End, Outcome
+from connector.store.claims import Claim
+from connector.store.queue import End, Outcome
 
 
 class _Withdrawn(ConnectorError):

@@ -17,7 +17,8 @@ from connector.flow.retry import Patience
 from connector.helpdesks.base import Helpdesk
 from connector.model import Key, Receipt, Request, TicketId
 from connector.sources.base import Source
-from connector.store.queue import Claim, End, Intent, Outcome
+from connector.store.claims import Claim
+from connector.store.queue import End, Intent, Outcome
 from connector.triage import Policy
 
 D = TypeVar("D")
