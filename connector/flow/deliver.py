@@ -58,7 +58,7 @@ def _troubled(turn: Turn, error: Exception, chance: float) -> Outcome:
         error,
         attempts=claim.attempts,
         age=claim.now - claim.born,
-        doubted=doubt,
+        doubted=turn.doubt and not turn.absent,
         chance=chance,
         patience=turn.wiring.patience,
     )
