@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from connector import log
 from connector.errors import AuthFailed, ConnectorError, Gone, RateLimited, Temporary, Unsupported
-from connector.flow.intake import arrivals
+from connector.flow.intake import arrivals, storable
 from connector.helpdesks.base import Helpdesk
 from connector.model import Cursor, Page, Reply, TicketId
 from connector.sources.base import Source
@@ -206,7 +206,7 @@ class ReplyPuller(Puller):
 
     def _look(self, ticket: TicketId, seq: int) -> None:
         try:
-            replies: Sequence[Reply] = self.helpdesk.read_replies(ticket)
+            replies: Sequence[Reply] = [storable(reply) for reply in self.helpdesk.read_replies(ticket)]
         except Gone:
             replies = ()
         except AuthFailed:
