@@ -186,6 +186,9 @@ class _Builder:
         if value is None:
             self.fail(node, where, f"the environment variable {name} is not set; set it, or write it into .env")
             return None
+        if not value and not has_default:
+            self.fail(node, where, f"the environment variable {name} is empty; fill it in, there or in .env")
+            return None
         remember_secret(value)
         return value
 

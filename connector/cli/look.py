@@ -47,13 +47,16 @@ def check(ctx: click.Context, live: bool, strict: bool, as_json: bool) -> None:
     except ConfigError as error:
         found += error.problems
     try:
-        policy = place.policy(settings.mappings if settings else None)
-        found += policy.warnings
+        if (
+            settings is not None or place.mappings().is_dir()
+        ):  # a folder that is not there was told by the configuration
+            policy = place.policy(settings.mappings if settings else None)
+            found += policy.warnings
     except ConfigError as error:
         found += error.problems
     if live and settings is not None:
         found += _ask(settings, policy, seen)
-    found.sort(key=lambda problem: (problem.file, problem.line, problem.column))
+    found = sorted(dict.fromkeys(found), key=lambda problem: (problem.file, problem.line, problem.column))
     say.problems(found, json_too=as_json)
     errors = sum(problem.severity == "error" for problem in found)
     warnings = len(found) - errors

@@ -208,7 +208,7 @@ def deliveries() -> None:
 
 @deliveries.command("list")
 @click.option("--state", default="", help=f"One or several, by comma: {', '.join(_STATES)}.")
-@click.option("--kind", default="", help="mention, reply or note; several by comma.")
+@click.option("--kind", default="", help="One or several, by comma: mention, reply, note.")
 @click.option("--source", default=None, help="Of one source.")
 @click.option("--limit", default=50, type=click.IntRange(min=1), show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
