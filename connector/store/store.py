@@ -131,10 +131,7 @@ class Store:
         one. ConnectorError says what to do when it cannot; with `create`, a database that is not there yet is made.
         """
         missing = self.path is not None and not self.path.exists()
-        try:
-            current = None if missing else self.revision()
-        except sa.exc.DatabaseError as error:
-            raise ConnectorError(f"{self.shown} cannot be read: {_first_line(error)}", service="store") from None
+        current = None if missing else self.revision()
         if current is None and create:
             self.migrate()
         elif current is None:
@@ -148,9 +145,12 @@ class Store:
             )
 
     def revision(self) -> str | None:
-        """The schema's revision, None for an empty database."""
-        with self.read() as tx:
-            return _revision(tx)
+        """The schema's revision, None for an empty database; ConnectorError when it is no database at all."""
+        try:
+            with self.read() as tx:
+                return _revision(tx)
+        except sa.exc.DatabaseError as error:
+            raise ConnectorError(f"{self.shown} cannot be read: {_first_line(error)}", service="store") from None
 
     def _back_up(self, revision: str) -> Path:
         assert self.path is not None

@@ -254,6 +254,15 @@ def test_what_a_newer_connector_wrote_is_left_alone(store: Store) -> None:
         tx.execute(sa.text("UPDATE alembic_version SET version_num = :head"), {"head": HEAD})
 
 
+def test_a_file_that_is_no_database_is_called_that(tmp_path: Path) -> None:
+    (tmp_path / "notes.db").write_text("Monday: buy milk. " * 100)
+    for way in (Store.migrate, Store.look):
+        store = Store(f"sqlite:///{tmp_path}/notes.db")
+        with pytest.raises(ConnectorError, match=r"notes.db cannot be read: file is not a database"):
+            way(store)
+        store.close()
+
+
 @pytest.mark.parametrize(
     ("statement", "left"), [("CREATE INDEX deliveries_due", None), ("CREATE TABLE wakeups", "0001")]
 )
