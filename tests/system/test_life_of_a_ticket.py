@@ -32,7 +32,14 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def say(world: World, ident: str, text: str = "", **facts: Any) -> None:
     """Somebody says something in the one thread; gives back when it is carried."""
-    given = {"id": ident, "text": text or f"this is {ident}", "thread_id": "t", "author": {"id": "u", "name": "Anna"}}
+    given: dict[str, Any] = {
+        "id": ident,
+        "text": text or f"this is {ident}",
+        "thread_id": "t",
+        "author": {"id": "u", "name": "Anna"},
+    }
+    # long before the agent answers: Zendesk tells a comment's time in whole seconds
+    given["created_at"] = "2026-03-04T11:00:00Z"
     world.send([given | facts])
     wait_for(lambda: world.settled(0), 20, f"carrying {ident}")
 
