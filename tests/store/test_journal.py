@@ -168,17 +168,27 @@ class Play:
 ACTS = "accept accept accept comment claim intend settle settle carry carry carry wait die tend tend".split()
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(
-    acts=st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 99), st.integers(0, 99)), min_size=30, max_size=50)
-)
+GIVEN = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 99), st.integers(0, 99)), min_size=30, max_size=50)
+CALM = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@settings(max_examples=20, deadline=None, suppress_health_check=CALM)
+@given(acts=GIVEN)
 def test_the_ledger_is_even_and_the_lanes_are_sound_whatever_happens(
     store: Store, acts: list[tuple[str, int, int]]
 ) -> None:
+    _played(store, acts)
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+@settings(max_examples=4, deadline=None, suppress_health_check=CALM)
+@given(acts=GIVEN)
+def test_whatever_happens_it_is_the_same_on_postgresql(store: Store, acts: list[tuple[str, int, int]]) -> None:
+    _played(store, acts)
+
+
+def _played(store: Store, acts: list[tuple[str, int, int]]) -> None:
     play = Play(store)
     ended: set[int] = set()
     for act in acts:
