@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from importlib import resources
@@ -88,7 +89,11 @@ rules:
 @click.option("--fast", is_flag=True, help="Do not wait between mentions.")
 @click.option("--keep", is_flag=True, help="Leave the sandbox running afterwards, to look at its tickets.")
 def demo(fast: bool, keep: bool) -> None:
-    """See the main job work, without credentials: mentions in, tickets, an answer, and where it went."""
+    """See the main job work, without credentials.
+
+    Mentions become tickets in a sandbox, agents answer them, the answers arrive where people asked. All of it on this
+    machine, and nothing is left behind.
+    """
     from connector.demo import show
 
     show(fast=fast, keep=keep)
@@ -115,7 +120,10 @@ def init(
     yes: bool,
     force: bool,
 ) -> None:
-    """Write a commented configuration to begin with, after four questions: config.yaml, mappings/, .env.example."""
+    """Write a configuration to begin with, after four questions.
+
+    Into FOLDER (default: this one): config.yaml, mappings/ with tests, and .env.example for the secrets.
+    """
 
     def ask(question: str, given: str | None, default: str) -> str:
         if given is not None or yes:
@@ -126,19 +134,19 @@ def init(
     words = ask("2. What feedback do you expect (words, by comma)?", topics, "delivery, доставка, price, цена")
     speed = hours or (8 if yes else int(click.prompt("3. How fast can you answer, in hours?", default=8, err=True)))
     tag = ask("4. Who takes over when somebody stays unhappy (a tag)?", unhappy, "team_lead")
-    account = ask("Zendesk subdomain?", subdomain, "acme")
-    user = ask("E-mail of its API user?", email, f"bot@{account}.com")
+    account = _subdomain(ask("Zendesk subdomain?", subdomain, "acme"))
+    user = ask("E-mail of its API user?", email, f"bot@{account}.com").strip()
     files = {
         folder / "config.yaml": _CONFIG.format(
-            base_url=f"https://{_slug(account)}.zendesk.com",
-            email=user,
+            base_url=f"https://{account}.zendesk.com",
+            email=user if re.fullmatch(r"[\w.+-]+@[\w.-]+", user) else json.dumps(user, ensure_ascii=False),
             sources="\n".join(_SOURCE_BLOCKS[platform] for platform in chosen),
         ),
         folder / ".env.example": _env_example(chosen),
         folder / "mappings" / "40-ours.yaml": _ANSWERS.format(
-            words=", ".join(f'"{word.strip()}"' for word in words.split(",") if word.strip()) or '"help"',
+            words=", ".join(_quoted(word.strip()) for word in words.split(",") if word.strip()) or '"help"',
             hours=speed,
-            escalation=_slug(tag),
+            escalation=_tag(tag),
         ),
     }
     present = [str(file) for file in (*files, folder / "mappings" / "10-rules.yaml") if file.exists()]
@@ -173,8 +181,18 @@ def _env_example(chosen: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9_-]+", "_", text.strip().lower()).strip("_") or "acme"
+def _subdomain(text: str) -> str:
+    """The acme of acme.zendesk.com, however it was typed: people paste the whole address."""
+    host = re.sub(r"^https?://", "", text.strip().lower()).split("/")[0].removesuffix(".zendesk.com")
+    return re.sub(r"[^a-z0-9-]+", "-", host).strip("-") or "acme"
+
+
+def _tag(text: str) -> str:
+    return "_".join(re.findall(r"[\w-]+", text.lower())) or "team_lead"
+
+
+def _quoted(word: str) -> str:
+    return json.dumps(word, ensure_ascii=False)
 
 
 @click.group()
@@ -191,9 +209,10 @@ def sandbox() -> None:
 def sandbox_zendesk(
     host: str, port: int, data: Path | None, webhook_url: str | None, webhook_secret: str | None
 ) -> None:
-    """Run a Zendesk account: its API, a page for the agent, and misbehaviour on demand (PUT /_sandbox/faults).
+    """Run a Zendesk account: its API, and a page for agents.
 
-    Log in as admin@example.com or agent@example.com with the token `sandbox`.
+    It misbehaves on demand (PUT /_sandbox/faults). Log in as admin@example.com or agent@example.com with the token
+    `sandbox`.
     """
     from connector.testing.simulators.zendesk import serve
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import random
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from connector import app, log, triage
 from connector.adapter import Hook
@@ -134,7 +135,8 @@ class Daemon:
                     next_look = time.monotonic() + _WATCH
         finally:
             if pid_file is not None:
-                pid_file.unlink(missing_ok=True)
+                Path(pid_file.name).unlink(missing_ok=True)
+                pid_file.close()
             self.drain()
 
     def stop(self) -> None:
@@ -388,14 +390,23 @@ class Daemon:
                 found.append((str(file), state.st_mtime_ns, state.st_size))
         return tuple(found)
 
-    def _write_pid(self) -> Path | None:
-        """Where `connector reload` finds us; a folder we may not write to is no reason to stop."""
-        file = self.config.file.with_name(self.config.file.name + ".pid")
+    def _write_pid(self) -> IO[str] | None:
+        """Where `connector reload` finds us. It is held for our life: after a crash the number could be anybody's. A
+        folder we may not write to is no reason to stop."""
         try:
-            file.write_text(str(os.getpid()), encoding="ascii")
+            file = self.config.file.with_name(self.config.file.name + ".pid").open("a+", encoding="ascii")
         except OSError:
             return None
-        return file
+        for _ in range(20):  # somebody may be asking this moment whether it is held
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.truncate(0)
+                file.write(str(os.getpid()))
+                file.flush()
+                return file
+            time.sleep(0.02)
+        file.close()
+        return None
 
 
 def _notify(state: str) -> None:

@@ -28,7 +28,7 @@ _HEADINGS: dict[ReplyState, str] = {
 _REMEDIES: dict[ReplyState, str] = {
     "queued": "It is tried again by itself and you are told how it ends. If it cannot wait, answer by hand.",
     "sent": "",
-    "held": "Answer again with a public comment that fits, or ask an admin to release this one.",
+    "held": "Answer again with a public comment that fits.",
     "failed": "Answer again with a public comment, or answer by hand where it was written.",
     "unsure": "Look at the thread before you answer again; then tell an admin to retry or drop this delivery.",
 }

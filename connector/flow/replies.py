@@ -14,7 +14,8 @@ from connector.flow.turn import Turn, Wiring
 from connector.markup import to_text
 from connector.model import Attachment, CommentDraft, Mention, Reply, ReplyDraft, decode, encode
 from connector.sources.base import Source
-from connector.store.queue import Claim, End, Outcome
+from connector.store.claims import Claim
+from connector.store.queue import End, Outcome
 
 
 class _Withdrawn(ConnectorError):
@@ -43,7 +44,7 @@ def carry_reply(turn: Turn) -> Outcome:
     if source is None:
         raise Rejected(f'the source "{claim.source}" is no longer configured')
     try:
-        begun = decode(_Plan, claim.body) if claim.parts and claim.body else None
+        begun = decode(_Plan, claim.body) if turn.begun and claim.body else None
         plan = begun or _planned(turn, source, claim.reply)
         target = next((m for m in claim.heard if m.external_id == plan.answers), None)
         if target is None:
@@ -54,6 +55,8 @@ def carry_reply(turn: Turn) -> Outcome:
     except _Withdrawn as error:
         if turn.receipts:
             return reply_ended(turn, "failed", f"{error.sentence}, after a part of it was posted")
+        if turn.doubt and not turn.absent:
+            return reply_ended(turn, "unsure", "deleted or made private, after it may have been posted")
         return turn.outcome("ignored", error.sentence)
     except _Held as error:
         return reply_ended(turn, "held", error.sentence)

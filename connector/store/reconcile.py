@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from connector.model import CommentDraft
 from connector.store.arrivals import bear
-from connector.store.queue import Claim, load, notes_of
+from connector.store.claims import Claim, load
+from connector.store.queue import notes_of
 from connector.store.store import Tx, now
 from connector.store.tables import accounts, deliveries
 

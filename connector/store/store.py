@@ -46,7 +46,12 @@ class Store:
             options["connect_args"] = {"check_same_thread": False, "timeout": 30}
         else:
             options |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
-        self.engine = sa.create_engine(self.url, **options)
+        try:
+            self.engine = sa.create_engine(self.url, **options)
+        except ModuleNotFoundError:
+            raise ConnectorError(
+                "PostgreSQL needs its driver: pip install 'helpdesk-connector[postgresql]'", service="store"
+            ) from None
         if self.is_sqlite:
             sa.event.listen(self.engine, "connect", _sqlite_connect)
             sa.event.listen(self.engine, "begin", _sqlite_begin)
@@ -110,12 +115,31 @@ class Store:
         if current == HEAD:
             return None
         if current is not None and current > HEAD:
-            raise ConnectorError(
-                f"the database was written by a newer connector (schema {current}, this one knows {HEAD}): upgrade"
-            )
+            raise _newer(current)
         backup = self._back_up(current) if current and self.path else None
         _upgrade(self.engine, HEAD)
         return backup
+
+    def look(self, *, create: bool = False) -> None:
+        """Make sure that what is there can be read, and change nothing of it: a connector that runs may be an older
+        one. ConnectorError says what to do when it cannot; with `create`, a database that is not there yet is made.
+        """
+        missing = self.path is not None and not self.path.exists()
+        try:
+            current = None if missing else self.revision()
+        except sa.exc.DatabaseError as error:
+            raise ConnectorError(f"{self.shown} cannot be read: {_first_line(error)}", service="store") from None
+        if current is None and create:
+            self.migrate()
+        elif current is None:
+            raise ConnectorError(f"there is no database yet at {self.path or self.shown}; `connector run` makes it")
+        elif current > HEAD:
+            raise _newer(current)
+        elif current != HEAD:
+            raise ConnectorError(
+                f"the database is that of an older connector (schema {current}, this one needs {HEAD}):"
+                " stop that one, then `connector run` brings it up to date"
+            )
 
     def revision(self) -> str | None:
         """The schema's revision, None for an empty database."""
@@ -211,6 +235,12 @@ def _sqlite_connect(connection: Any, _: Any) -> None:
 def _sqlite_begin(connection: sa.Connection) -> None:
     reading = connection.get_execution_options().get("reading")
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _newer(current: str) -> ConnectorError:
+    return ConnectorError(
+        f"the database was written by a newer connector (schema {current}, this one knows {HEAD}): upgrade"
+    )
 
 
 def _first_line(error: Exception) -> str:
