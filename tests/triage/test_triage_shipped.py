@@ -27,7 +27,12 @@ POLICY = load(MAPPINGS)
 
 def test_the_shipped_mapping_loads_without_a_warning() -> None:
     assert POLICY.warnings == ()
-    assert [path.name for path in POLICY.files] == ["10-rules.yaml", "20-tables.yaml", "30-templates.yaml"]
+    assert [path.name for path in POLICY.files] == [
+        "10-rules.yaml",
+        "20-tables.yaml",
+        "30-templates.yaml",
+        "60-guard.yaml",
+    ]
 
 
 @pytest.mark.parametrize("result", run_tests(MAPPINGS, POLICY), ids=lambda result: result.name)

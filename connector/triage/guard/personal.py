@@ -2,8 +2,8 @@
 
 Numbers are believed when their check digits fit (cards by Luhn, IBAN by mod 97, INN and SNILS by their own sums) or
 when a word beside them says what they are; phone numbers are recognised by the library of the phone world
-(`phonenumbers`). Free numbers (8 800 …) belong to companies and are nobody's secret. A finder gives places in the text,
-never a judgement.
+(`phonenumbers`). Free numbers (8 800 …) belong to companies and are nobody's secret. A finder gives places in the
+text, never a judgement.
 
 INN: order of the Federal Tax Service, SNILS: pension fund's rule, both as commonly published; IBAN: ISO 13616.
 """
