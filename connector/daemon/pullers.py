@@ -13,10 +13,19 @@ from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from connector import log
-from connector.errors import AuthFailed, ConnectorError, Gone, RateLimited, Temporary, Unsupported
-from connector.flow.intake import arrivals
+from connector.errors import (
+    AuthFailed,
+    BadAnswer,
+    ConnectorError,
+    Gone,
+    RateLimited,
+    Rejected,
+    Temporary,
+    Unsupported,
+)
+from connector.flow.intake import arrivals, storable
 from connector.helpdesks.base import Helpdesk
-from connector.model import Page, Reply, TicketId, TicketState
+from connector.model import Cursor, Merge, Page, Reply, TicketId, TicketState
 from connector.sources.base import Source
 from connector.store import Tx, tickets
 from connector.store.arrivals import (
@@ -36,6 +45,7 @@ T = TypeVar("T")
 _PAGE = 100
 _LONGEST = 600.0
 _AUTH_PAUSE = 300.0
+_ASIDE = 300.0
 
 
 class Writer(Protocol):
@@ -53,6 +63,7 @@ class Puller:
     """Shared by both kinds: the right to pull, the bookkeeping of trouble, growing pauses.
 
     `poll` is the time between two pulls, `grace` how much longer than that the right lasts without a sign of life.
+    A puller that is `retired` stores nothing more: one with newer options goes on in its place.
     """
 
     def __init__(self, name: str, owner: str, writer: Writer, poll: float, grace: float) -> None:
@@ -64,6 +75,7 @@ class Puller:
         self.trouble = ""
         self.failures = 0
         self.known: Callable[[str], None] = lambda _: None
+        self.retired = False
         self._checked = False
         self._log = log.get(account=name)
 
@@ -97,7 +109,15 @@ class Puller:
         raise NotImplementedError
 
     def _do(self, work: Callable[[Tx], T]) -> T:
-        return self.writer.run(work).result(timeout=120)
+        try:
+            return self.writer.run(work).result(timeout=120)
+        except TimeoutError:
+            raise Temporary("the database does not answer", service="store") from None
+
+    def _move(self, tx: Tx, pull: Pull, cursor: Cursor) -> None:
+        """The bookmark, in the transaction of what it stands for; all of it is rolled back when the right is lost."""
+        if self.retired or not move_cursor(tx, self.name, pull, cursor):
+            raise RightLost
 
     def _failed(self, error: ConnectorError) -> float:
         self.failures += 1
@@ -134,8 +154,7 @@ class SourcePuller(Puller):
 
         def store(tx: Tx) -> int:
             fresh = accept_mentions(tx, found) if found else []
-            if page.cursor is not None and not move_cursor(tx, self.name, pull, page.cursor):
-                raise RightLost
+            self._move(tx, pull, page.cursor)
             return sum(fresh)
 
         new = self._do(store)
@@ -189,34 +208,45 @@ class ReplyPuller(Puller):
 
         def store(tx: Tx) -> int:
             woken = wake(tx, self.name, page.items) if page.items else 0
-            if not move_cursor(tx, self.name, pull, page.cursor):
-                raise RightLost
+            self._move(tx, pull, page.cursor)
             return woken
 
         woken = self._do(store)
         return 0.0 if page.more or woken else self.poll
 
     def _states(self, wanted: Sequence[TicketId]) -> dict[TicketId, TicketState]:
-        """How these tickets stand; nothing from a helpdesk that cannot tell."""
+        """How these tickets stand; nothing of a helpdesk that cannot tell: replies do not wait for that."""
         if not wanted:
             return {}
         try:
             return {state.ticket: state for state in self.helpdesk.read_tickets(wanted)}
         except Unsupported:
             return {}
+        except (BadAnswer, Rejected, Gone) as error:
+            self._log.warning("how tickets stand cannot be read", why=error.sentence)
+            return {}
 
     def _look(self, ticket: TicketId, seq: int, state: TicketState | None) -> None:
+        merge: Merge | None = None
         try:
-            replies: Sequence[Reply] = self.helpdesk.read_replies(ticket)
+            if state is not None and state.status == "closed":
+                merge = self.helpdesk.survivor(ticket)
+            replies: Sequence[Reply] = [storable(reply) for reply in self.helpdesk.read_replies(ticket)]
         except Gone:
             replies = ()
+        except AuthFailed:
+            raise
         except (Temporary, RateLimited) as error:
-            seconds = error.wait or 30.0
-            self._do(lambda tx: delay_wakeup(tx, self.name, ticket, seconds))
+            self._later(ticket, error.wait or 30.0)
             if isinstance(error, RateLimited):
                 raise
             return
-        merge = self.helpdesk.survivor(ticket) if state is not None and state.status == "closed" else None
+        except Exception as error:  # noqa: BLE001 - a ticket that cannot be read must not keep the others from it
+            known = isinstance(error, ConnectorError)
+            why = error.sentence if isinstance(error, ConnectorError) else f"bug: {type(error).__name__}"
+            self._log.error("ticket cannot be read", ticket=ticket, why=why, exc_info=None if known else error)
+            self._later(ticket, _ASIDE)
+            return
 
         def store(tx: Tx) -> int:
             new = accept_replies(tx, self.name, ticket, replies, seq)
@@ -241,3 +271,6 @@ class ReplyPuller(Puller):
             change(tx, self.name, state.ticket)
         if commands.release_reply and commands.release_reply in state.tags:
             tickets.release(tx, self.name, state.ticket, commands.release_reply)
+
+    def _later(self, ticket: TicketId, seconds: float) -> None:
+        self._do(lambda tx: delay_wakeup(tx, self.name, ticket, seconds))
