@@ -17,7 +17,7 @@ _COALESCED = 20
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One call of a delivery: its frozen request, when it was first intended, what came back."""
+    """One call of a delivery: its frozen request, when it was last intended, what came back."""
 
     n: int
     request: Request

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.model import Cursor
-from connector.store.queue import free_lanes
+from connector.store.queue import free_lanes, leave_lanes
 from connector.store.store import Tx, now
 from connector.store.tables import (
     accounts,
@@ -317,8 +317,10 @@ def drop(tx: Tx, number: int, why: str) -> str:
         .where(deliveries.c.id == number)
         .values(state="ignored", reason=f"dropped: {why}"[:2000], ended_at=at, owner="", lease_until=0.0)
     )
-    if row.state in ("ready", "blocked", "unsure"):
+    if row.state in ("ready", "unsure"):
         free_lanes(tx, {row.lane: 1}, at)
+    elif row.state == "blocked":  # the head of its lane is still under way
+        leave_lanes(tx, {row.lane: 1})
     return ""
 
 

@@ -396,12 +396,17 @@ def _settle_joined(tx: Tx, outcome: Outcome, at: float) -> int:
 
 
 def free_lanes(tx: Tx, ended: Mapping[int, int], at: float) -> None:
-    """So many of each of these lanes have ended: the next one that waits in it becomes ready."""
+    """So many of each of these lanes have ended, their heads among them: the next one that waits becomes ready."""
+    leave_lanes(tx, ended)
+    if ended:
+        tx.execute(_PROMOTE, {"lanes": list(ended), "at": at})
+
+
+def leave_lanes(tx: Tx, ended: Mapping[int, int]) -> None:
+    """So many of each of these lanes have ended."""
     for side, leave in enumerate(_LEAVE):
         lanes = sorted(lane for lane in ended if lane % 2 == side)
         _many(tx, leave, [{"number": lane // 2, "ended": ended[lane]} for lane in lanes])
-    if ended:
-        tx.execute(_PROMOTE, {"lanes": list(ended), "at": at})
 
 
 _LEAVE = [
