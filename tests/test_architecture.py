@@ -151,9 +151,12 @@ def flow_is_pure(path: str, module: ast.Module) -> list[str]:
     if not path.startswith(("connector/flow/", "connector/triage/")):
         return []
     modules = {"time", "random", "secrets", "threading", "concurrent", "socket", "http", "urllib", "asyncio", "os"}
+    pure = {"urllib.parse"}
     clocks = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "uuid.uuid4", "uuid.uuid1"}
     found = [
-        f"{path}:{one.line} imports {one.module}" for one in taken(module) if one.module.split(".")[0] in modules
+        f"{path}:{one.line} imports {one.module}"
+        for one in taken(module)
+        if one.module.split(".")[0] in modules and one.module not in pure
     ]
     return found + [f"{path}:{line} uses {name}" for name, line in used(module) if name in clocks]
 

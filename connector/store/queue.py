@@ -59,6 +59,7 @@ class Intent:
     receipt: Receipt | None = None
     ticket: TicketId | None = None
     external_id: str | None = None
+    moved_at: float | None = None
     resent: bool = False
 
 
@@ -67,7 +68,8 @@ class Outcome:
     """How one turn of carrying ended.
 
     `end` names the ending; without it the delivery stays: due again after `wait`, still in doubt if `in_doubt`.
-    `counted` says whether this was an attempt. `ticket` is the link it made. `notes` are born in the same
+    `counted` says whether this was an attempt. `ticket` is the link it made, `moved_at` when that ticket took
+    over from another (comments on it from before were not for this person). `notes` are born in the same
     transaction. `pause` and `stop` tell about the account: seconds until its next call, and why none is made.
     """
 
@@ -81,6 +83,7 @@ class Outcome:
     part: int = 0
     ticket: TicketId | None = None
     external_id: str | None = None
+    moved_at: float | None = None
     trace: str | None = None
     joined: tuple[int, ...] = ()
     notes: tuple[CommentDraft, ...] = ()
@@ -203,7 +206,7 @@ def intend_all(tx: Tx, intents: Sequence[Intent], lease: float) -> list[bool]:
         [{"number": i.claim.id, "until": at + lease, "plan": i.plan, "decision": i.trace} for i in kept],
     )
     _save_receipts(tx, [(i.claim, i.n - 1, i.receipt) for i in kept if i.receipt is not None])
-    _link(tx, [(i.claim, i.ticket, i.external_id) for i in kept if i.ticket or i.external_id])
+    _link(tx, [i for i in kept if i.ticket or i.external_id])
     _many(tx, _PUT_PART[tx.dialect.name], [_frozen(intent, at) for intent in kept])
     parted = [i.claim for i in kept if not i.resent and i.n == 0 and i.claim.kind == "mention"]
     _many(tx, _PART_WITH, [{"in_lane": c.lane, "ridden": c.id} for c in parted if c.followers or c.parts])
@@ -286,6 +289,7 @@ _PUT_LINK = (
     .values(
         ticket=sa.func.coalesce(sa.bindparam("to_ticket", type_=sa.Text), conversations.c.ticket),
         external_id=sa.func.coalesce(sa.bindparam("named", type_=sa.Text), conversations.c.external_id),
+        linked_at=sa.func.coalesce(sa.bindparam("moved_at", type_=sa.Double), conversations.c.linked_at),
     )
 )
 
@@ -295,8 +299,11 @@ def _save_receipts(tx: Tx, saved: Sequence[tuple[Claim, int, Receipt]]) -> None:
     _many(tx, _PUT_RECEIPT, rows)
 
 
-def _link(tx: Tx, links: Sequence[tuple[Claim, TicketId | None, str | None]]) -> None:
-    rows = [{"number": c.lane // 2, "to_ticket": ticket, "named": named} for c, ticket, named in links]
+def _link(tx: Tx, made: Sequence[Intent] | Sequence[Outcome]) -> None:
+    rows = [
+        {"number": one.claim.lane // 2, "to_ticket": one.ticket, "named": one.external_id, "moved_at": one.moved_at}
+        for one in made
+    ]
     _many(tx, _PUT_LINK, sorted(rows, key=lambda row: int(row["number"])))
 
 
@@ -323,7 +330,7 @@ def settle_all(tx: Tx, outcomes: Sequence[Outcome]) -> list[bool]:
     kept = [outcome for outcome, is_ours in zip(outcomes, ours, strict=True) if is_ours]
     _many(tx, _SETTLE, [_settled(outcome, at) for outcome in kept])
     _save_receipts(tx, [(o.claim, o.part, o.receipt) for o in kept if o.receipt is not None])
-    _link(tx, [(o.claim, o.ticket, o.external_id) for o in kept if o.ticket is not None])
+    _link(tx, [o for o in kept if o.ticket is not None])
     for outcome in kept:
         mine = outcome.claim
         if outcome.ticket is not None and (mine.in_doubt or mine.doubted_at is not None):

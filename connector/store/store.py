@@ -26,7 +26,7 @@ from connector.errors import ConnectorError, Temporary
 
 Tx = sa.Connection
 
-HEAD = "0002"
+HEAD = "0003"
 _MIGRATION_LOCK = 4242
 
 

@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from store_builders import NOON, arrive, done, one, rows, sound, states, turn
 
 from connector.errors import ConnectorError, Temporary
-from connector.model import Mention
+from connector.model import Mention, encode
 from connector.store import Store, StoreBusy, journal
 from connector.store.store import HEAD, _upgrade, now
 from connector.store.tables import metadata
@@ -215,6 +215,28 @@ def test_postgresql_is_held_by_as_many_as_like() -> None:
 # --- migrations ---
 
 
+def arrived_before(store: Store, *mentions: Mention) -> None:
+    """Mentions of one conversation, as the oldest schema has them: the functions of today write more."""
+    with store.begin() as tx:
+        old = sa.MetaData()
+        old.reflect(tx)
+        into = {name: sa.insert(old.tables[name]) for name in ("conversations", "mentions", "deliveries", "counters")}
+        tx.execute(
+            into["conversations"],
+            {"id": 1, "source": "feed", "name": "t1", "helpdesk": "desk", "live_in": len(mentions)},
+        )
+        tx.execute(into["counters"], {"source": "feed", "received": len(mentions), "duplicates": 0})
+        for n, mention in enumerate(mentions, 1):
+            known = {"external_id": mention.external_id, "version": "", "body": encode(mention)}
+            tx.execute(into["mentions"], known | {"id": n, "source": "feed", "conversation": 1, "received_at": 1.0})
+            row = {"conversation": 1, "lane": 2, "kind": "mention", "account": "desk", "source": "feed", "mention": n}
+            row |= {"key": f"k{n}", "state": "ready" if n == 1 else "blocked", "due_at": 1.0, "created_at": 1.0}
+            tx.execute(into["deliveries"], row)
+        if tx.dialect.name == "postgresql":
+            for name in ("conversations", "mentions"):
+                tx.execute(sa.text(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), {len(mentions) + 1})"))
+
+
 def test_an_empty_database_is_brought_up_to_date_and_has_nothing_to_back_up(empty: Store, mention: Make) -> None:
     assert empty.revision() is None
     assert empty.migrate() is None
@@ -226,11 +248,13 @@ def test_an_empty_database_is_brought_up_to_date_and_has_nothing_to_back_up(empt
 
 def test_what_an_older_connector_wrote_is_kept_and_backed_up(empty: Store, mention: Make) -> None:
     written_by(empty, "0001")
-    arrive(empty, mention(), mention())
+    arrived_before(empty, mention(), mention())
     written = rows(empty, "key", "state", "body")
     backup = empty.migrate()
     assert empty.revision() == HEAD
     assert rows(empty, "key", "state", "body") == written
+    with empty.read() as tx:
+        assert set(tx.execute(sa.text("SELECT author FROM mentions")).scalars()) == {"feed:u1"}
     done(empty, one(empty), ticket="7")
     assert states(empty) == ["done", "ready"]
     sound(empty)
@@ -271,7 +295,7 @@ def test_a_migration_killed_in_the_middle_succeeds_at_the_retry(
 ) -> None:
     if left is not None:
         written_by(empty, left)
-        arrive(empty, mention())
+        arrived_before(empty, mention())
     killed = process("kill", address(empty), statement)
     assert killed.returncode == -9, killed.stderr
     assert empty.revision() == left
@@ -284,7 +308,7 @@ def test_a_migration_killed_in_the_middle_succeeds_at_the_retry(
 def test_several_processes_may_migrate_at_once(empty: Store, mention: Make, written: str | None) -> None:
     if written is not None:
         written_by(empty, written)
-        arrive(empty, mention())
+        arrived_before(empty, mention())
     found = process("migrate", address(empty), "5")
     assert found.stdout.split() == ["0"] * 5, found.stderr
     assert empty.revision() == HEAD
