@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,46 +13,57 @@ import click
 
 from connector import app, config, mentionjson, triage
 from connector.cli import say
+from connector.cli.place import Place, opened
 from connector.errors import BadHook, ConfigError, ConnectorError, Problem
 from connector.flow.intake import conversation_name
-from connector.model import Decision, Mention, decode
+from connector.model import Decision, Identity, Mention, decode
 from connector.sources.manual import mentions_from_file
-from connector.store import Store, journal
+from connector.store import journal
+from connector.yamlfile import read
 
 _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 _FILE = click.Path(dir_okay=False, exists=True, path_type=Path, allow_dash=False)
 _SAMPLES = 5
+_PER_TICKET = ("priority", "group", "per_day")
 _CALLS_PER_TICKET = 3  # requester, ticket, card
 
 
 @click.command()
 @click.option("--live", is_flag=True, help="Also ask the helpdesk: credentials, fields, groups, option values.")
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @click.pass_context
 def check(ctx: click.Context, live: bool, strict: bool, as_json: bool) -> None:
-    """Find every mistake in the configuration and the mapping, with file:line:column."""
+    """Find every mistake in the configuration and the mapping.
+
+    Each is told with file:line:column and the way out. Exit code 1 when there are errors, 78 without a configuration.
+    """
+    place: Place = ctx.obj
     found: list[Problem] = []
     seen: list[str] = []
     settings: config.Config | None = None
     policy: triage.Policy | None = None
     try:
-        settings = ctx.obj.config()
+        settings = place.config()
     except ConfigError as error:
         found += error.problems
     try:
-        policy = ctx.obj.policy(settings.mappings if settings else None)
-        found += policy.warnings
+        if (
+            settings is not None or place.mappings().is_dir()
+        ):  # a folder that is not there was told by the configuration
+            policy = place.policy(settings.mappings if settings else None)
+            found += policy.warnings
     except ConfigError as error:
         found += error.problems
     if live and settings is not None:
         found += _ask(settings, policy, seen)
-    found.sort(key=lambda problem: (problem.file, problem.line, problem.column))
+    found = sorted(dict.fromkeys(found), key=lambda problem: (problem.file, problem.line, problem.column))
     say.problems(found, json_too=as_json)
     errors = sum(problem.severity == "error" for problem in found)
     warnings = len(found) - errors
-    words = [f"{errors} errors, {warnings} warnings", *seen]
-    say.notice(" · ".join(words))
+    say.notice(f"{say.count(errors, 'error')}, {say.count(warnings, 'warning')}")
+    for line in seen:
+        say.notice(f"  {line}")
     ctx.exit(1 if errors or (strict and warnings) else 0)
 
 
@@ -60,47 +71,58 @@ def _ask(settings: config.Config, policy: triage.Policy | None, seen: list[str])
     """What the accounts themselves say."""
     found: list[Problem] = []
     assembly = app.assemble(settings)
-    name = str(settings.file)
+    document = read(settings.file)
 
-    def wrong(section: str, account: str, message: str, severity: Any = "error") -> None:
-        found.append(Problem(name, 0, 0, f"{section}.{account}", message, severity))
+    def tell(account: str, message: str, severity: Any = "error") -> None:
+        section = "helpdesks" if account in settings.helpdesks else "sources"
+        found.append(document.problem((section, account), message, severity=severity, at_key=True))
+
+    def refused(account: str, error: ConnectorError) -> None:
+        tell(account, error.sentence + (f" (HTTP {error.status})" if error.status is not None else ""))
+
+    def noted(account: str, identity: Identity, facts: Sequence[str]) -> None:
+        seen.append(f"{account}: " + ", ".join([f"as {identity.name or identity.id}", *facts]))
 
     for account, why in assembly.broken.items():
-        wrong("accounts", account, why)
+        tell(account, why)
     for account, helpdesk in assembly.helpdesks.items():
         try:
-            identity = helpdesk.check()
-            vocabulary = helpdesk.vocabulary()
+            identity, vocabulary = helpdesk.check(), helpdesk.vocabulary()
         except ConnectorError as error:
-            wrong("helpdesks", account, str(error))
+            refused(account, error)
             continue
-        found += [Problem(name, 0, 0, f"helpdesks.{account}", note, "warning") for note in identity.notes]
+        for note in identity.notes:
+            tell(account, note, "warning")
         limit = vocabulary.requests_per_minute
-        seen.append(
-            f"{account}: as {identity.name or identity.id}, {len(vocabulary.fields)} fields, "
-            f"{len(vocabulary.groups)} groups" + (f", {limit} requests a minute" if limit else "")
-        )
+        facts = [say.count(len(vocabulary.fields), "field"), say.count(len(vocabulary.groups), "group")]
+        noted(account, identity, [*facts, *([f"{limit} requests a minute"] if limit else [])])
         if policy is not None:
             found += policy.lint(vocabulary)
     for account, source in assembly.sources.items():
         try:
             identity = source.check()
         except ConnectorError as error:
-            wrong("sources", account, str(error))
+            refused(account, error)
             continue
-        seen.append(f"{account}: as {identity.name or identity.id}")
-        if not source.replies:
-            wrong("sources", account, "can be read, cannot be answered; tickets will say so", "warning")
+        noted(account, identity, identity.notes or ([] if source.replies else ["can be read, not answered"]))
+    for helpdesk in assembly.helpdesks.values():
+        helpdesk.close()
+    for source in assembly.sources.values():
+        source.close()
     return found
 
 
 @click.command()
 @click.option("--mappings", "folder", type=_FOLDER, help="The folder, if not the configuration's.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @click.pass_context
 def test(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
-    """Run the tests of the mapping: mappings/tests/*.yaml."""
-    folder = folder or ctx.obj.mappings()
+    """Run the tests of the mapping: mappings/tests/*.yaml.
+
+    Each is a mention and what has to become of it. Exit code 1 when one fails.
+    """
+    place: Place = ctx.obj
+    folder = folder or place.mappings()
     policy = triage.load(folder)
     results = triage.run_tests(folder, policy)
     if as_json:
@@ -120,15 +142,17 @@ def test(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
 @click.option("--file", "file", type=_FILE, help="A mention as JSON (see `connector schema mention`).")
 @click.option("--source", default="file", show_default=True, help="The source's name, for a file.")
 @click.option("--mappings", "folder", type=_FOLDER, help="The folder, if not the configuration's.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @click.pass_context
 def explain(
     ctx: click.Context, reference: str | None, file: Path | None, source: str, folder: Path | None, as_json: bool
 ) -> None:
-    """Say why: which rule set what, for a mention in a file or one in the journal.
+    """Say why a mention became what it became.
 
+    Which rule set what, at which line, for a mention in the journal or one in a file; and which rules did not fit.
     REFERENCE is a delivery's number, SOURCE:ID of a mention, or ticket:ID.
     """
+    place: Place = ctx.obj
     if (reference is None) == (file is None):
         raise click.UsageError("give a REFERENCE from the journal, or --file with a mention")
     standing = ""
@@ -144,26 +168,25 @@ def explain(
         mention = mentions[0]
         decided = None
     else:
-        mention, decided, standing = _from_journal(ctx.obj.config(), str(reference))
-    policy = ctx.obj.policy(folder)
-    decision = decided or policy.decide(mention)
+        mention, decided, standing = _from_journal(place.config(), str(reference))
+    unfit: list[tuple[str, str, str]] = []
+    if decided is None:
+        policy = place.policy(folder)
+        decided = policy.decide(mention)
+        unfit = [(one.rule, one.place, one.why) for one in policy.outcomes(mention) if not one.fitted]
     if as_json:
-        say.as_json(explained(mention, decision))
+        say.as_json(explained(mention, decided))
         return
     if standing:
         say.data(f"journal   {standing}")
-    _print_decision(mention, decision)
-    if decided is None:
-        for outcome in policy.outcomes(mention):
-            if not outcome.fired:
-                say.data(f"not fired {outcome.name} ({outcome.place}): {outcome.why}")
+    _print_decision(mention, decided)
+    for line in say.columns(unfit):
+        say.data(f"not       {line}")
 
 
 def _from_journal(settings: config.Config, reference: str) -> tuple[Mention, Decision | None, str]:
-    store = Store(settings.store)
-    with store.read() as tx:
+    with opened(settings) as store, store.read() as tx:
         row = journal.show_delivery(tx, reference)
-    store.close()
     if row is None:
         raise ConnectorError(
             f'the journal knows nothing of "{reference}"; `connector deliveries list` shows what it knows'
@@ -227,8 +250,13 @@ def _print_decision(mention: Mention, decision: Decision) -> None:
     say.data(f"rules     {', '.join(decision.rules) or 'none fired'}")
     if not decision.ignored:
         say.data(f"subject   {decision.subject}")
-    for because in decision.because:
-        say.data(f"because   {triage.because_line(because)}")
+    because = [(one.field, _shown(one.value), one.rule, one.place, one.why) for one in decision.because]
+    for line in say.columns(because):
+        say.data(f"because   {line}")
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 @click.command()
@@ -236,32 +264,36 @@ def _print_decision(mention: Mention, decision: Decision) -> None:
 @click.option("--source", default="file", show_default=True, help="The source's name they count as.")
 @click.option("--mappings", "folder", type=_FOLDER, help="The folder, if not the configuration's.")
 @click.option("--samples", default=_SAMPLES, show_default=True, help="How many tickets to show whole.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @click.pass_context
 def preview(ctx: click.Context, file: Path, source: str, folder: Path | None, samples: int, as_json: bool) -> None:
-    """Show what the mapping would make of these mentions. Nothing is written anywhere."""
-    policy = ctx.obj.policy(folder)
+    """Show what the mapping would make of these mentions.
+
+    How many tickets, with which priorities, and the first ones whole. Nothing is written anywhere.
+    """
+    place: Place = ctx.obj
+    policy = place.policy(folder)
     mentions = mentions_from_file(file, source=source, platform=source, received_at=time.time())
     report = _previewed(mentions, policy)
     if as_json:
-        say.as_json(report["counts"] | {"tickets": [explained(m, d) for m, d in report["opened"]]})
+        say.as_json(report["counts"] | {"decisions": [explained(m, d) for m, d in report["opened"]]})
         return
     counts = report["counts"]
     say.data(
-        f"{counts['seen']} seen → {counts['tickets']} tickets, {counts['appended']} appended, "
-        f"{counts['duplicates']} duplicates, {sum(counts['ignored'].values())} ignored"
+        f"{counts['seen']} seen → {say.count(counts['tickets'], 'ticket')}, {counts['appended']} appended, "
+        f"{say.count(counts['duplicates'], 'duplicate')}, {sum(counts['ignored'].values())} ignored"
     )
     for title in ("ignored", "priority", "group", "tone", "rules", "per_day"):
         if counts[title]:
             say.data()
             rows: list[tuple[str, int]] = list(counts[title].items())
             rows.sort(key=(lambda row: row[0]) if title == "per_day" else (lambda row: -row[1]))
-            say.table(rows, (title, "mentions"))
+            say.table(rows, (title.replace("_", " "), "tickets" if title in _PER_TICKET else "mentions"))
     if counts["negative_ignored"]:
         say.data()
-        say.data(f"warning: {counts['negative_ignored']} negative mentions would be ignored")
+        say.data(f"warning: {say.count(counts['negative_ignored'], 'negative mention')} would be ignored")
     say.data()
-    say.data(f"about {counts['api_calls']} calls to the helpdesk")
+    say.data(f"about {say.count(counts['api_calls'], 'call')} to the helpdesk")
     for mention, decision in report["opened"][:samples]:
         say.data()
         say.data("─" * 78)
@@ -321,7 +353,10 @@ def _previewed(mentions: Iterable[Mention], policy: triage.Policy) -> dict[str, 
 @click.command()
 @click.argument("what", type=click.Choice(["mention", "mapping", "config"]))
 def schema(what: str) -> None:
-    """Print a JSON Schema: of a mention (for bridges), of the mapping or the configuration (for editors)."""
+    """Print a JSON Schema, for editors and for bridges.
+
+    `mention` is what bridges send to a webhook source; `mapping` and `config` let an editor complete and check files.
+    """
     made = {"mention": mentionjson.schema, "mapping": triage.mapping_schema, "config": config.schema}[what]()
     say.data(json.dumps(made, ensure_ascii=False, indent=2))
 

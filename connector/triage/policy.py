@@ -22,6 +22,7 @@ from connector.errors import Problem
 from connector.markup import shorten
 from connector.model import Because, Decision, Mention, Priority, Tone, Vocabulary
 from connector.triage.facts import Facts, fold, said_in
+from connector.triage.guard import Guard
 from connector.triage.lint import lint
 from connector.triage.rules import Rule, Tables
 from connector.triage.settings import Assignment, settings_of
@@ -32,6 +33,7 @@ DEFAULT_PRIORITY: Priority = "normal"
 
 _BY = {"source": "as the source gave it", "rating": "by the stars of the review", "lexicon": "by the words"}
 _EVIDENCE = 5
+_NOTHING = "(no text)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Policy:
     comment: Ready | None = field(repr=False)
     detector: ToneDetector = field(repr=False)
     zone: tzinfo = field(repr=False)
+    guard: Guard = field(default=Guard(), repr=False)
 
     def decide(self, mention: Mention) -> Decision:
         """What becomes of this mention. Pure: the same mention gives the same decision. Never raises."""
@@ -149,7 +152,7 @@ class Policy:
             else:
                 if text:
                     return text
-        return usual.text(named)
+        return usual.text(named) or _NOTHING
 
 
 class _Work:

@@ -280,9 +280,21 @@ def test_a_merged_ticket_takes_no_more_follow_ups(stage: Stage, desk: Freshdesk)
     first, second = opened(desk), opened(desk, "b", external_id="y")
     assert desk.survivor(second) is None
     stage.sandbox.merge(int(first), int(second))
-    assert desk.survivor(second) == first
+    merge = desk.survivor(second)
+    assert merge is not None
+    assert merge.into == first
     with pytest.raises(Closed, match="merged"):
         desk.send(desk.prepare(CommentDraft(second, "<p>x</p>", public=True, author=ANNA)), key_of("c"))
+
+
+def test_how_tickets_stand_is_told_in_our_words(stage: Stage, desk: Freshdesk) -> None:
+    first, second = opened(desk), opened(desk, "b", external_id="y")
+    solved = CommentDraft(second, "", settings=Settings(tags=("mute_author",), status="solved"))
+    desk.send(desk.prepare(solved), key_of("s"))
+    found = {state.ticket: state for state in desk.read_tickets((first, second, TicketId("999")))}
+    assert set(found) == {first, second}
+    assert (found[first].status, found[second].status) == ("open", "solved")
+    assert "mute_author" in found[second].tags
 
 
 # --- answers ---------------------------------------------------------------------------------------------------

@@ -436,7 +436,9 @@ def test_a_ticket_merged_into_another_sends_its_follow_ups_there(there: Desk, de
     public = CommentDraft(TicketId("7"), "<p>x</p>", public=True, author=ANNA)
     with pytest.raises(Closed):
         desk.send(desk.prepare(public), key_of("c"))
-    assert desk.survivor(TicketId("7")) == "12"
+    merge = desk.survivor(TicketId("7"))
+    assert merge is not None
+    assert merge.into == "12"
     assert there.sent("POST /tickets/7/notes") == []
 
 

@@ -31,7 +31,7 @@ from connector.helpdesks.freshdesk.changes import Bookmark, changed, stamp
 from connector.helpdesks.freshdesk.comments import Comments, first_id, mark_of_row
 from connector.helpdesks.freshdesk.drafts import Change, Opening
 from connector.helpdesks.freshdesk.files import File, Files, multipart
-from connector.helpdesks.freshdesk.names import CLOSED, PRIORITIES, Names
+from connector.helpdesks.freshdesk.names import CLOSED, PRIORITIES, STANDING, Names
 from connector.helpdesks.freshdesk.options import FreshdeskOptions
 from connector.helpdesks.freshdesk.people import Agents, Contacts
 from connector.helpdesks.freshdesk.refusals import refusal, sentence
@@ -43,6 +43,7 @@ from connector.model import (
     Cursor,
     Identity,
     Key,
+    Merge,
     Page,
     Receipt,
     Reply,
@@ -50,6 +51,7 @@ from connector.model import (
     Settings,
     TicketDraft,
     TicketId,
+    TicketState,
     Vocabulary,
     decode,
     encode,
@@ -183,8 +185,14 @@ class Freshdesk(Helpdesk):
         tickets = [TicketId(str(number)) for number in sorted(found)]
         return tuple(Receipt("", self.ticket_url(ticket), ticket) for ticket in tickets)
 
-    def survivor(self, ticket: TicketId) -> TicketId | None:
-        """The ticket this one was merged into, as far as Freshdesk shows it."""
+    def read_tickets(self, tickets: Sequence[TicketId]) -> Sequence[TicketState]:
+        """Status and tags, one call for each ticket: Freshdesk shows several only as a list by time. Who works on it
+        is a number there and satisfaction stands in surveys; neither is told."""
+        found = ((ticket, self._alive(ticket)) for ticket in tickets)
+        return tuple(state_of(ticket, row) for ticket, row in found if row is not None)
+
+    def survivor(self, ticket: TicketId) -> Merge | None:
+        """The ticket this one was merged into, as far as Freshdesk shows it, and when."""
         return self._comments.survivor(ticket)
 
     # --- freezing ------------------------------------------------------------------------------------------
@@ -418,6 +426,12 @@ class Freshdesk(Helpdesk):
         operation = "search tickets"
         body = self._account.get("/search/tickets", operation=operation, params={"query": f'"{query}"'})
         return self._account.rows_in(body.get("results"), operation)
+
+
+def state_of(ticket: TicketId, row: Json) -> TicketState:
+    """A ticket's row in our words; a status of the account's own counts as open."""
+    tags = tuple(str(tag) for tag in row.get("tags") or ())
+    return TicketState(ticket, STANDING.get(row.get("status") or 0, "open"), tags)
 
 
 def _too_much(answer: Answer) -> bool:

@@ -23,7 +23,7 @@ from connector.helpdesks.freshdesk.account import Account, Json
 from connector.helpdesks.freshdesk.drafts import mark_in, mark_of
 from connector.helpdesks.freshdesk.people import Agents, Contacts
 from connector.markup import to_text
-from connector.model import Attachment, CommentId, Key, Reply, TicketId
+from connector.model import Attachment, CommentId, Key, Merge, Reply, TicketId
 
 REPLY, NOTE = 0, 2
 _FIRST = "description:"
@@ -68,8 +68,8 @@ class Comments:
             str(row["id"]) for row in self._rows(ticket) if row.get("source") != REPLY and mark_of_row(row) == wanted
         ]
 
-    def survivor(self, ticket: TicketId) -> TicketId | None:
-        """The ticket this one was merged into.
+    def survivor(self, ticket: TicketId) -> Merge | None:
+        """The ticket this one was merged into, and when.
 
         Freshdesk closes the merged ticket and leaves a note on it; no property names the other one. The wording is
         not documented and whoever merges may word it otherwise (all of this unconfirmed). Only a note by somebody who
@@ -80,7 +80,7 @@ class Comments:
                 continue
             found = _MERGED_INTO.match(_text(row))
             if found and found.group(1) != ticket and self._by_agent(row):
-                return TicketId(found.group(1))
+                return Merge(TicketId(found.group(1)), time_of(row))
         return None
 
     def _rows(self, ticket: TicketId) -> Iterator[Json]:

@@ -23,6 +23,7 @@ from connector.model import FieldSpec, Priority, Vocabulary
 
 PRIORITIES: Mapping[Priority, int] = {"low": 1, "normal": 2, "high": 3, "urgent": 4}
 OPEN, PENDING, RESOLVED, CLOSED = 2, 3, 4, 5
+STANDING = {OPEN: "open", PENDING: "pending", RESOLVED: "solved", CLOSED: "closed"}
 
 _STATUSES = {
     "new": OPEN,

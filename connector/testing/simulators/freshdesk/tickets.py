@@ -188,7 +188,7 @@ def _mergeable(desk: Desk, name: str, numbers: list[int]) -> list[Row]:
     found = [row for row in rows if row is not None and not row["deleted"] and not row["spam"]]
     if len(found) < len(numbers) or not numbers:
         missing = [number for number, row in zip(numbers, rows, strict=True) if row not in found]
-        words = f"There are no records matching the ids: '{', '.join(map(str, missing))}'"
+        words = f"One of these tickets is not there: '{', '.join(map(str, missing))}'"
         raise invalid(complaint(name, words, "invalid_value"))
     return found
 

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 PAGE = 50
 STATUSES = {
-    "new": "Новая",
-    "open": "Открыта",
-    "pending": "Ждёт автора",
-    "hold": "Отложена",
-    "solved": "Решена",
-    "closed": "Закрыта",
-    "deleted": "Удалена",
+    "new": "New",
+    "open": "Open",
+    "pending": "Pending",
+    "hold": "On hold",
+    "solved": "Solved",
+    "closed": "Closed",
+    "deleted": "Deleted",
 }
-PRIORITIES = {"urgent": "Срочный", "high": "Высокий", "normal": "Обычный", "low": "Низкий", None: "—"}
+PRIORITIES = {"urgent": "Urgent", "high": "High", "normal": "Normal", "low": "Low", None: "—"}
 
 
 def routes(sandbox: ZendeskSandbox) -> list[Route]:
@@ -73,7 +73,7 @@ class _Pages:
         """Comment as an agent, change the status; wrong input shows the page again with the text kept."""
         number = request.path_params["id"]
         if web.is_foreign(request.headers):
-            return self._ticket(number, 403, "Форма отправлена с чужой страницы.")
+            return self._ticket(number, 403, "The form was sent from another site's page.")
         values, files = web.form(request.headers.get("content-type", ""), await request.body())
         form = dict(values)
         text, status, public = form.get("body", ""), form.get("status", ""), form.get("kind") != "note"
@@ -135,7 +135,7 @@ def _value(field: Row, value: object) -> str:
     if value is None or value == "":
         return "—"
     if isinstance(value, bool):
-        return "да" if value else "нет"
+        return "yes" if value else "no"
     names = {option["value"]: option["name"] for option in field.get("custom_field_options", ())}
     return str(names.get(value, value)) if isinstance(value, str) else str(value)
 
