@@ -14,7 +14,7 @@ from connector.flow.retry import Patience
 from connector.helpdesks.base import Helpdesk
 from connector.http import Http
 from connector.sources.base import Source
-from connector.store import Store
+from connector.store import Store, Tx
 from connector.store.arrivals import declare_account
 from connector.store.queue import forget_leases
 
@@ -76,9 +76,14 @@ def open_store(config: Config, *, alone: bool = False) -> Store:
     with store.begin() as tx:
         if alone and store.is_sqlite:
             forget_leases(tx)
-        for name, options in (*config.helpdesks.items(), *config.sources.items()):
-            declare_account(tx, name, options.requests_per_minute)
+        declare(tx, config)
     return store
+
+
+def declare(tx: Tx, config: Config) -> None:
+    """Make every account and its budget known to the store."""
+    for name, options in (*config.helpdesks.items(), *config.sources.items()):
+        declare_account(tx, name, options.requests_per_minute)
 
 
 def patience(config: Config) -> Patience:

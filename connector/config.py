@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
@@ -77,8 +77,8 @@ class DeliveryOptions(_Section):
 class LogOptions(_Section):
     """What is logged and how."""
 
-    level: str = Field(
-        default="info", pattern="^(debug|info|warning|error)$", description="debug, info, warning, error"
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="debug, info, warning, error"
     )
     json_lines: bool | None = Field(default=None, description="JSON lines; default: unless a terminal looks")
 
@@ -113,34 +113,30 @@ def load(path: Path) -> Config:
     load_dotenv(path.parent / ".env")
     document = read(path)
     problems = list(document.problems)
-    top = _section(document, document.value if document.value is not None else {}, (), _Top, problems)
-    if top is None:
-        raise ConfigError(problems)
-    helpdesks: dict[str, HelpdeskOptions] = {}
-    sources: dict[str, SourceOptions] = {}
-    for name, raw in top.helpdesks.items():
-        options = _account(document, "helpdesks", name, raw, problems)
-        if isinstance(options, HelpdeskOptions):
-            helpdesks[name] = options
-    for name, raw in top.sources.items():
-        options = _account(document, "sources", name, raw, problems)
-        if isinstance(options, SourceOptions):
-            sources[name] = options
-        _cross_check(document, name, raw, top, problems)
-    if not top.helpdesks:
-        problems.append(document.problem(("helpdesks",), "needs at least one helpdesk"))
-    mappings = path.parent / top.mappings
+    values = document.value if document.value is not None else {}
+    top = _section(document, values, (), _Top, problems)
+    desks, sources = _block(values, "helpdesks"), _block(values, "sources")
+    helpdesk_options = {name: _account(document, "helpdesks", name, raw, problems) for name, raw in desks.items()}
+    source_options = {name: _account(document, "sources", name, raw, problems) for name, raw in sources.items()}
+    for name, raw in sources.items():
+        _cross_check(document, name, raw, desks, problems)
+    if top is not None and not desks:
+        problems.append(document.problem(("helpdesks",), "needs at least one helpdesk", at_key=True))
+    named = values.get("mappings", _Top.model_fields["mappings"].default) if isinstance(values, dict) else None
+    mappings = path.parent / named if isinstance(named, str) else path.parent
     if not mappings.is_dir():
-        problems.append(document.problem(("mappings",), f"there is no folder {mappings}"))
-    if problems:
+        problems.append(
+            document.problem(("mappings",), f"there is no folder {mappings}; `connector init` writes one")
+        )
+    if problems or top is None:
         raise ConfigError(problems)
     return Config(
         file=path,
         store=_store(top.store, path.parent),
         server=top.server,
         mappings=mappings,
-        helpdesks=helpdesks,
-        sources=sources,
+        helpdesks={name: o for name, o in helpdesk_options.items() if isinstance(o, HelpdeskOptions)},
+        sources={name: o for name, o in source_options.items() if isinstance(o, SourceOptions)},
         delivery=top.delivery,
         log=top.log,
     )
@@ -151,6 +147,12 @@ def _store(url: str, base: Path) -> str:
     if url.startswith(prefix) and not url.startswith("sqlite:////") and url != prefix:
         return f"{prefix}{(base / url.removeprefix(prefix)).absolute()}"
     return url
+
+
+def _block(values: Any, section: str) -> dict[str, Any]:
+    """The accounts of a section as they were written, also when something else in the file is wrong."""
+    found = values.get(section) if isinstance(values, dict) else None
+    return {str(name): raw for name, raw in found.items()} if isinstance(found, dict) else {}
 
 
 def _account(document: Document, section: str, name: str, raw: Any, problems: list[Problem]) -> AccountOptions | None:
@@ -176,15 +178,15 @@ def _account(document: Document, section: str, name: str, raw: Any, problems: li
     return _section(document, raw, where, adapter.Options, problems)
 
 
-def _cross_check(document: Document, name: str, raw: Any, top: _Top, problems: list[Problem]) -> None:
-    if name in top.helpdesks:
+def _cross_check(document: Document, name: str, raw: Any, desks: Mapping[str, Any], problems: list[Problem]) -> None:
+    if name in desks:
         problems.append(
             document.problem(("sources", name), f'"{name}" names a helpdesk too; names are shared', at_key=True)
         )
     desk = raw.get("helpdesk") if isinstance(raw, dict) else None
-    if isinstance(desk, str) and desk not in top.helpdesks:
+    if isinstance(desk, str) and desk not in desks:
         where = ("sources", name, "helpdesk")
-        problems.append(document.problem(where, f'there is no helpdesk "{desk}"' + did_you_mean(desk, top.helpdesks)))
+        problems.append(document.problem(where, f'there is no helpdesk "{desk}"' + did_you_mean(desk, desks)))
 
 
 M = Any
@@ -198,23 +200,63 @@ def _section(document: Document, raw: Any, where: Where, model: type[M], problem
     try:
         return model.model_validate(raw)
     except pydantic.ValidationError as error:
-        # what a whole section lacks follows from the value in it that could not be read, and was told there
-        unread = any(problem.path.startswith(dotted(where)) for problem in document.problems)
-        told = [one for one in error.errors(include_url=False) if one["loc"] or not unread]
-        problems += [_problem(document, where, model, one) for one in told]
+        # a value that could not be read was told already, and what a whole section lacks may follow from it
+        unread = {problem.path for problem in document.problems}
+        inside = any(path.startswith(dotted(where)) for path in unread)
+        mistakes = error.errors(include_url=False)
+        problems += [
+            _problem(document, where, model, one)
+            for one in mistakes
+            if dotted((*where, *one["loc"])) not in unread and (one["loc"] or not inside)
+        ]
         return None
 
 
 def _problem(document: Document, where: Where, model: type[M], error: Any) -> Problem:
-    step: Where = (*where, *(str(part) for part in error["loc"]))
+    step: Where = (*where, *error["loc"])
     kind = error["type"]
     if kind == "missing":
-        return document.problem(step[:-1] or (), f"`{step[-1]}` is missing")
+        return document.problem(step[:-1], f"`{step[-1]}` is missing")
     if kind == "extra_forbidden":
         fields = _fields(model, error["loc"][:-1])
         return document.problem(step, f'unknown key "{step[-1]}"' + did_you_mean(str(step[-1]), fields), at_key=True)
+    return document.problem(step, _sentence(kind, error))
+
+
+_HAS_TO_BE = {
+    "string": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "dict": "a block of keys",
+    "model": "a block of keys",
+    "list": "a list",
+    "tuple": "a list",
+    "set": "a list",
+    "frozen_set": "a list",
+    "greater_than_equal": "at least {ge:g}",
+    "greater_than": "more than {gt:g}",
+    "less_than_equal": "at most {le:g}",
+    "less_than": "less than {lt:g}",
+    "finite_number": "a finite number",
+}
+"""What pydantic's kinds of mistakes ask for, in words people use."""
+
+
+def _sentence(kind: str, error: Any) -> str:
+    """What is wrong with a value. It never holds the value, which may be a secret, but for a choice among words."""
+    facts, given = error.get("ctx", {}), error["input"]
+    if kind == "literal_error":
+        return f'"{given}" cannot stand here' + did_you_mean(str(given), re.findall(r"'([^']*)'", facts["expected"]))
+    if kind in ("too_short", "string_too_short"):
+        what = "item" if isinstance(given, list | tuple | dict) else "character"
+        return f"has to have at least {facts['min_length']} {what}" + ("s" if facts["min_length"] > 1 else "")
+    wanted = _HAS_TO_BE.get(kind) or _HAS_TO_BE.get(re.sub(r"_(type|parsing|from_float)$", "", kind))
+    if wanted is not None:
+        quotes = "; put it into quotes" if wanted == "text" and isinstance(given, int | float) else ""
+        return f"has to be {wanted.format(**facts)}{quotes}"
     message = str(error["msg"]).removeprefix("Value error, ")
-    return document.problem(step, message[:1].lower() + message[1:])
+    return message[:1].lower() + message[1:]
 
 
 def _fields(model: type[M], path: tuple[Any, ...]) -> list[str]:

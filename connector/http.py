@@ -4,13 +4,17 @@ Every call to the outside goes through `Http.call`, which keeps four promises: a
 comes out as an error that says what to do next (and a write whose answer was lost is Uncertain, never retried here);
 reads are repeated within seconds, writes never; nothing secret stands in an error. `Budget` keeps what the other side
 told us about its limits, shared by every thread of an account. `Http.download` fetches what strangers posted and
-therefore reaches only public addresses, checked on the connected socket itself, through redirects too.
+therefore reaches only public addresses: a name is resolved once, checked, and that very address is connected to,
+through redirects too, and through no proxy, which would reach for us what we may not.
 """
 
 from __future__ import annotations
 
+import contextlib
+import http.cookiejar
 import ipaddress
 import json as jsonlib
+import math
 import socket
 import threading
 import time
@@ -19,6 +23,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import tenacity
@@ -45,7 +50,10 @@ from connector.log import masked
 
 USER_AGENT = f"connector/{__version__}"
 _MAX_ANSWER = 32 * 1024 * 1024
+_LONGEST = 120.0
+"""Seconds for a whole answer: a time-out between two bytes alone would let one drip for ever."""
 _DEFAULT_WAIT = 30.0
+_LONGEST_WAIT = 86_400.0
 
 _REPEATED = tenacity.Retrying(
     retry=tenacity.retry_if_exception_type(Temporary),
@@ -166,6 +174,7 @@ class Http:
         """
         harmless = method in ("GET", "HEAD") if read is None else read
         sent = {"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})}
+        login = auth and (auth[0].encode(), auth[1].encode())
         data = body
         if json is not None:
             data = jsonlib.dumps(json, ensure_ascii=False, separators=(",", ":"))
@@ -175,7 +184,7 @@ class Http:
 
         def once() -> Answer:
             self.budget.take(limits, self.service, operation)
-            answer = self._exchange(method, url, params, data, sent, auth, operation, harmless)
+            answer = self._exchange(method, url, params, data, sent, login, operation, harmless)
             if learn is not None:
                 learn(answer)
             if 200 <= answer.status < 300 or answer.status in expect:
@@ -211,16 +220,10 @@ class Http:
                     )
                 kind = response.headers.get("Content-Type", "application/octet-stream").split(";")[0].strip()
                 return Download(content, kind)
-        except requests.RequestException as error:
-            if _is_private(error):
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            if any(isinstance(cause, _PrivateAddress) for cause in _causes(error)):
                 raise Rejected("the address is not public", service=self.service, operation=operation) from None
-            if isinstance(
-                error,
-                requests.exceptions.InvalidURL
-                | requests.exceptions.InvalidSchema
-                | requests.exceptions.MissingSchema
-                | requests.exceptions.TooManyRedirects,
-            ):
+            if isinstance(error, ValueError | requests.exceptions.TooManyRedirects):  # as requests' InvalidURL is
                 raise Rejected("the address cannot be fetched", service=self.service, operation=operation) from None
             raise Temporary("the file cannot be fetched now", service=self.service, operation=operation) from None
 
@@ -242,7 +245,7 @@ class Http:
             adapter = _PublicAdapter() if kind == "public" else HTTPAdapter(max_retries=0)
             for scheme in ("http://", "https://"):
                 session.mount(scheme, adapter)
-            session.proxies = dict(_proxies())
+            session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
             setattr(self._local, kind, session)
             with self._lock:
                 self._sessions.append(session)
@@ -255,21 +258,28 @@ class Http:
         params: Any,
         data: bytes | None,
         headers: Mapping[str, str],
-        auth: tuple[str, str] | None,
+        auth: tuple[bytes, bytes] | None,
         operation: str,
         harmless: bool,
     ) -> Answer:
+        plain = {name: value if value.isascii() else value.encode() for name, value in headers.items()}
         try:
             # prepared without the session: merging with its (empty) defaults costs as much as the call itself
-            request = requests.Request(method, url, headers=headers, data=data, params=params, auth=auth).prepare()
-            response = self._session().send(request, timeout=self.timeout, allow_redirects=harmless, stream=True)
+            request = requests.Request(method, url, headers=plain, data=data, params=params, auth=auth).prepare()
+        except (requests.RequestException, ValueError):
+            raise self._no_address(operation) from None
+        try:
+            response = self._session().send(
+                request, timeout=self.timeout, allow_redirects=harmless, stream=True, proxies=_proxies(url)
+            )
             content = _read(response, _MAX_ANSWER)
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._broken(error, operation, harmless) from None
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._broken(error, operation, harmless) from None
+        except ValueError:  # redirected to an address that is none
+            raise self._no_address(operation) from None
         if content is None:
-            raise BadAnswer("the answer is larger than 32 MB", service=self.service, operation=operation)
+            kind = BadAnswer if harmless else Uncertain
+            raise kind("the answer is larger than 32 MB", service=self.service, operation=operation)
         return Answer(response.status_code, CaseInsensitiveDict(response.headers), content, response.url)
 
     def _broken(self, error: Exception, operation: str, harmless: bool) -> ConnectorError:
@@ -281,12 +291,15 @@ class Http:
             | requests.exceptions.MissingSchema
             | requests.exceptions.InvalidHeader,
         ):
-            return Rejected("the address of the call is not valid", service=service, operation=operation)
+            return self._no_address(operation)
         if _never_sent(error):
             return Temporary(f"cannot connect: {_reason(error)}", service=service, operation=operation)
         if harmless:
             return Temporary(f"no answer: {_reason(error)}", service=service, operation=operation)
         return Uncertain(f"sent, but no answer came: {_reason(error)}", service=service, operation=operation)
+
+    def _no_address(self, operation: str) -> ConnectorError:
+        return Rejected("the address of the call is not valid", service=self.service, operation=operation)
 
     def _slow_down(self, answer: Answer, operation: str, name: str, scope: Scope) -> RateLimited:
         wait = retry_after(answer) or _DEFAULT_WAIT
@@ -323,27 +336,30 @@ def retry_after(answer: Answer) -> float | None:
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return None if math.isnan(seconds) else min(max(0.0, seconds), _LONGEST_WAIT)
 
 
 def _read(response: requests.Response, limit: int) -> bytes | None:
-    if int(response.headers.get("Content-Length") or 0) > limit:
+    """The body, decompressed; None when it is larger than the limit. TimeoutError when the whole takes too long."""
+    length = response.headers.get("Content-Length", "")
+    until = time.monotonic() + _LONGEST
+    chunks: list[bytes] = []
+    size = int(length) if length.isdecimal() and int(length) > limit else 0
+    while size <= limit and (chunk := response.raw.read1(65_536, decode_content=True)):
+        chunks.append(chunk)
+        size += len(chunk)
+        if time.monotonic() > until:
+            response.close()
+            raise TimeoutError
+    if size > limit:
         response.close()
         return None
-    chunks: list[bytes] = []
-    size = 0
-    for chunk in response.iter_content(65_536):
-        size += len(chunk)
-        if size > limit:
-            response.close()
-            return None
-        chunks.append(chunk)
     return b"".join(chunks)
 
 
@@ -373,10 +389,6 @@ def _never_sent(error: Exception) -> bool:
     )
 
 
-def _is_private(error: Exception) -> bool:
-    return any(isinstance(cause, _PrivateAddress) for cause in _causes(error))
-
-
 def _reason(error: Exception) -> str:
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.strerror:
@@ -386,31 +398,61 @@ def _reason(error: Exception) -> str:
     return "the connection was lost"
 
 
-def _proxies() -> Mapping[str, str]:
-    return urllib.request.getproxies()
+def _proxies(url: str) -> dict[str, str]:
+    """The environment's proxies for this address; none when it is among those excepted (no_proxy)."""
+    found = urllib.request.getproxies()
+    if not found or urllib.request.proxy_bypass(urlsplit(url).netloc.rpartition("@")[2], found):
+        return {}
+    return found
 
 
 class _PrivateAddress(urllib3.exceptions.NewConnectionError):
-    """The socket came out at an address that is not public."""
+    """The name leads to an address that is not public."""
 
 
-def _checked(conn: HTTPConnection, sock: socket.socket) -> socket.socket:
-    address = ipaddress.ip_address(sock.getpeername()[0].split("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    if not (mapped or address).is_global:
-        sock.close()
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def _is_public(text: str) -> bool:
+    """Whether everybody may reach this address; one of IPv6 that stands for one of IPv4 is judged as that."""
+    address = ipaddress.ip_address(text.split("%", maxsplit=1)[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        meant = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            meant = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if meant is not None:
+            return meant.is_global
+    return address.is_global and not address.is_multicast
+
+
+def _connect(conn: HTTPConnection, connect: Callable[[], socket.socket]) -> socket.socket:
+    """Connect to an address that was checked, not to a name that may change its mind in between."""
+    name = conn.host
+    try:
+        found = [place[4][0] for place in socket.getaddrinfo(name.strip("[]"), conn.port, type=socket.SOCK_STREAM)]
+    except (OSError, UnicodeError):
+        return connect()  # fails the same way, with urllib3's words
+    if not all(_is_public(str(address)) for address in found):
         raise _PrivateAddress(conn, "the address is not public")
-    return sock
+    try:
+        for address in found[:-1]:
+            conn.host = str(address)
+            with contextlib.suppress(urllib3.exceptions.HTTPError):
+                return connect()
+        conn.host = str(found[-1])
+        return connect()
+    finally:
+        conn.host = name
 
 
 class _PublicConnection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        return _checked(self, super()._new_conn())
+        return _connect(self, super()._new_conn)
 
 
 class _PublicTLSConnection(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
-        return _checked(self, super()._new_conn())
+        return _connect(self, super()._new_conn)
 
 
 class _PublicPool(HTTPConnectionPool):
@@ -422,7 +464,7 @@ class _PublicTLSPool(HTTPSConnectionPool):
 
 
 class _PublicAdapter(HTTPAdapter):
-    """Connects only to public addresses; checked after connecting, so that a name cannot change its mind."""
+    """Connects only to public addresses."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

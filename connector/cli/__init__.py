@@ -6,52 +6,16 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from connector import __version__, log, triage
+from connector import __version__, log
 from connector.cli import say
-from connector.config import Config
-from connector.config import load as load_config
+from connector.cli.place import MissingConfig, Place
 from connector.errors import ConfigError, ConnectorError
-from connector.yamlfile import read
 
 EX_CONFIG = 78
-
-
-@dataclass(slots=True)
-class Place:
-    """Where the commands find the configuration; read when a command first needs it."""
-
-    file: Path
-
-    def config(self) -> Config:
-        """The whole configuration; ConfigError when it cannot be used."""
-        if not self.file.exists():
-            raise MissingConfig(self.file)
-        return load_config(self.file)
-
-    def mappings(self) -> Path:
-        """The mapping's folder, without needing the secrets of a whole configuration."""
-        if self.file.exists():
-            value = read(self.file).value
-            named = value.get("mappings") if isinstance(value, dict) else None
-            if isinstance(named, str):
-                return self.file.parent / named
-        return self.file.parent / "mappings"
-
-    def policy(self, folder: Path | None = None) -> triage.Policy:
-        """The mapping, from that folder or from the configuration's."""
-        return triage.load(folder or self.mappings())
-
-
-class MissingConfig(ConnectorError):
-    """There is no configuration yet."""
-
-    def __init__(self, file: Path) -> None:
-        super().__init__(f"there is no {file}; `connector init` writes one, `connector demo` needs none")
 
 
 class _Group(click.Group):
@@ -62,8 +26,7 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except ConfigError as error:
             say.problems(error.problems)
-            count = len(error.problems)
-            say.notice(f"{count} mistake{'s' if count != 1 else ''}; nothing was started or changed")
+            say.notice(f"{say.count(len(error.problems), 'mistake')}; nothing was started or changed")
             ctx.exit(EX_CONFIG)
         except MissingConfig as error:
             say.notice(str(error))

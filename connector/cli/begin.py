@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 import shutil
 from importlib import resources
@@ -85,7 +87,11 @@ rules:
 @click.option("--fast", is_flag=True, help="Do not wait between mentions.")
 @click.option("--keep", is_flag=True, help="Leave the sandbox running afterwards, to look at its tickets.")
 def demo(fast: bool, keep: bool) -> None:
-    """See the main job work, without credentials: mentions in, tickets, an answer, and where it went."""
+    """See the main job work, without credentials.
+
+    Mentions become tickets in a sandbox, agents answer them, the answers arrive where people asked. All of it on this
+    machine, and nothing is left behind.
+    """
     from connector.demo import show
 
     show(fast=fast, keep=keep)
@@ -112,7 +118,10 @@ def init(
     yes: bool,
     force: bool,
 ) -> None:
-    """Write a commented configuration to begin with, after four questions: config.yaml, mappings/, .env.example."""
+    """Write a configuration to begin with, after four questions.
+
+    Into FOLDER (default: this one): config.yaml, mappings/ with tests, and .env.example for the secrets.
+    """
 
     def ask(question: str, given: str | None, default: str) -> str:
         if given is not None or yes:
@@ -123,18 +132,18 @@ def init(
     words = ask("2. What feedback do you expect (words, by comma)?", topics, "delivery, доставка, price, цена")
     speed = hours or (8 if yes else int(click.prompt("3. How fast can you answer, in hours?", default=8, err=True)))
     tag = ask("4. Who takes over when somebody stays unhappy (a tag)?", unhappy, "team_lead")
-    account = ask("Zendesk subdomain?", subdomain, "acme")
-    user = ask("E-mail of its API user?", email, f"bot@{account}.com")
+    account = _subdomain(ask("Zendesk subdomain?", subdomain, "acme"))
+    user = ask("E-mail of its API user?", email, f"bot@{account}.com").strip()
     files = {
         folder / "config.yaml": _CONFIG.format(
-            base_url=f"https://{_slug(account)}.zendesk.com",
-            email=user,
+            base_url=f"https://{account}.zendesk.com",
+            email=user if re.fullmatch(r"[\w.+-]+@[\w.-]+", user) else json.dumps(user, ensure_ascii=False),
             sources="\n".join(_SOURCE_BLOCKS[platform] for platform in chosen),
         ),
         folder / ".env.example": _env_example(chosen),
         folder / "mappings" / "90-ours.yaml": _ANSWERS.format(
-            words=", ".join(f'"{word.strip()}"' for word in words.split(",") if word.strip()) or '"help"',
-            escalation=_slug(tag),
+            words=", ".join(_quoted(word.strip()) for word in words.split(",") if word.strip()) or '"help"',
+            escalation=_tag(tag),
         ),
     }
     present = [str(file) for file in (*files, folder / "mappings" / "20-rules.yaml") if file.exists()]
@@ -177,8 +186,18 @@ def _env_example(chosen: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9_-]+", "_", text.strip().lower()).strip("_") or "acme"
+def _subdomain(text: str) -> str:
+    """The acme of acme.zendesk.com, however it was typed: people paste the whole address."""
+    host = re.sub(r"^https?://", "", text.strip().lower()).split("/")[0].removesuffix(".zendesk.com")
+    return re.sub(r"[^a-z0-9-]+", "-", host).strip("-") or "acme"
+
+
+def _tag(text: str) -> str:
+    return "_".join(re.findall(r"[\w-]+", text.lower())) or "team_lead"
+
+
+def _quoted(word: str) -> str:
+    return json.dumps(word, ensure_ascii=False)
 
 
 @click.group()
@@ -195,9 +214,10 @@ def sandbox() -> None:
 def sandbox_zendesk(
     host: str, port: int, data: Path | None, webhook_url: str | None, webhook_secret: str | None
 ) -> None:
-    """Run a Zendesk account: its API, a page for the agent, and misbehaviour on demand (PUT /_sandbox/faults).
+    """Run a Zendesk account: its API, and a page for agents.
 
-    Log in as admin@example.com or agent@example.com with the token `sandbox`.
+    It misbehaves on demand (PUT /_sandbox/faults). Log in as admin@example.com or agent@example.com with the token
+    `sandbox`.
     """
     from connector.testing.simulators.zendesk import serve
 
@@ -205,7 +225,33 @@ def sandbox_zendesk(
         say.data(address)
         say.notice(f"tickets for a person: {address}/ · API: {address}/api/v2 · admin@example.com, token sandbox")
 
-    serve(host, port, data, webhook_url=webhook_url, webhook_secret=webhook_secret, ready=ready)
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+        serve(host, port, data, webhook_url=webhook_url, webhook_secret=webhook_secret, ready=ready)
+
+
+@sandbox.command("freshdesk")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8091, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--data", type=click.Path(dir_okay=False, path_type=Path), help="Keep the account in this file.")
+@click.option("--webhook-url", help="Call this on every change, as an automation rule does.")
+@click.option("--webhook-secret", help="Sent along with those calls; they are not signed.")
+@click.option("--webhook-header", default="X-Connector-Secret", show_default=True, help="The header it is sent in.")
+def sandbox_freshdesk(
+    host: str, port: int, data: Path | None, webhook_url: str | None, webhook_secret: str | None, webhook_header: str
+) -> None:
+    """Run a Freshdesk account: its API, and a page for agents.
+
+    It misbehaves on demand: PUT /_sandbox/faults.
+
+    The API key `sandbox` is an admin's, `sandbox-agent` an agent's.
+    """
+    from connector.testing.simulators.freshdesk import serve
+
+    def ready(address: str) -> None:
+        say.data(address)
+        say.notice(f"tickets for a person: {address}/ · API: {address}/api/v2 · API key: sandbox")
+
+    serve(host, port, data, webhook_url, webhook_secret, ready=ready, webhook_header=webhook_header)
 
 
 COMMANDS = (demo, init, sandbox)

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from connector import config, mentionjson, triage
+from connector import config, mentionjson
 from connector.cli import say
+from connector.cli.place import Place, opened
 from connector.errors import BadHook, ConnectorError
 from connector.model import Deadlines, Decision, Mention, decode
-from connector.store import Store, journal
+from connector.store import journal
 
 _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 _FILE = click.Path(dir_okay=False, exists=True, path_type=Path, allow_dash=False)
@@ -23,15 +24,17 @@ _FILE = click.Path(dir_okay=False, exists=True, path_type=Path, allow_dash=False
 @click.option("--file", "file", type=_FILE, help="A mention as JSON (see `connector schema mention`).")
 @click.option("--source", default="file", show_default=True, help="The source's name, for a file.")
 @click.option("--mappings", "folder", type=_FOLDER, help="The folder, if not the configuration's.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @click.pass_context
 def explain(
     ctx: click.Context, reference: str | None, file: Path | None, source: str, folder: Path | None, as_json: bool
 ) -> None:
-    """Say why: which rule set what, for a mention in a file or one in the journal.
+    """Say why a mention became what it became.
 
+    Which rule set what, at which line, for a mention in the journal or one in a file; and which rules did not fit.
     REFERENCE is a delivery's number, SOURCE:ID of a mention, or ticket:ID.
     """
+    place: Place = ctx.obj
     if (reference is None) == (file is None):
         raise click.UsageError("give a REFERENCE from the journal, or --file with a mention")
     standing = ""
@@ -47,26 +50,25 @@ def explain(
         mention = mentions[0]
         decided = None
     else:
-        mention, decided, standing = _from_journal(ctx.obj.config(), str(reference))
-    policy = ctx.obj.policy(folder)
-    decision = decided or policy.decide(mention)
+        mention, decided, standing = _from_journal(place.config(), str(reference))
+    unfit: list[tuple[str, str, str]] = []
+    if decided is None:
+        policy = place.policy(folder)
+        decided = policy.decide(mention)
+        unfit = [(one.rule, one.place, one.why) for one in policy.outcomes(mention) if not one.fitted]
     if as_json:
-        say.as_json(explained(mention, decision))
+        say.as_json(explained(mention, decided))
         return
     if standing:
         say.data(f"journal   {standing}")
-    _print_decision(mention, decision)
-    if decided is None:
-        for outcome in policy.outcomes(mention):
-            if not outcome.fitted:
-                say.data(f"not met   {outcome.rule} ({outcome.place}): {outcome.why}")
+    _print_decision(mention, decided)
+    for line in say.columns(unfit):
+        say.data(f"not       {line}")
 
 
 def _from_journal(settings: config.Config, reference: str) -> tuple[Mention, Decision | None, str]:
-    store = Store(settings.store)
-    with store.read() as tx:
+    with opened(settings) as store, store.read() as tx:
         row = journal.show_delivery(tx, reference)
-    store.close()
     if row is None:
         raise ConnectorError(
             f'the journal knows nothing of "{reference}"; `connector deliveries list` shows what it knows'
@@ -151,11 +153,16 @@ def _print_decision(mention: Mention, decision: Decision) -> None:
             f"{name} {getattr(due, name):%Y-%m-%d %H:%M UTC}" for name in ("target", "breach", "ceiling")
         )
         say.data(f"deadline  {due.rule}: {steps}")
-    say.data(f"rules     {', '.join(decision.rules) or 'none met'}")
+    say.data(f"rules     {', '.join(decision.rules) or 'none fired'}")
     if not decision.ignored:
         say.data(f"subject   {decision.subject}")
-    for because in decision.because:
-        say.data(f"because   {triage.because_line(because)}")
+    because = [(one.field, _shown(one.value), one.rule, one.place, one.why) for one in decision.because]
+    for line in say.columns(because):
+        say.data(f"because   {line}")
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 COMMANDS = (explain,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ import click
 
 from connector import app, config, mentionjson, triage
 from connector.cli import say
+from connector.cli.place import Place
 from connector.cli.sarif import sarif
 from connector.errors import ConfigError, ConnectorError, Problem
+from connector.model import Identity
+from connector.yamlfile import read
 
 _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 
@@ -30,31 +34,39 @@ _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.pass_context
 def check(ctx: click.Context, live: bool, strict: bool, form: str, as_json: bool) -> None:
-    """Find every mistake in the configuration and the mapping, with file:line:column."""
+    """Find every mistake in the configuration and the mapping.
+
+    Each is told with file:line:column and the way out. Exit code 1 when there are errors, 78 without a configuration.
+    """
+    place: Place = ctx.obj
     found: list[Problem] = []
     seen: list[str] = []
     settings: config.Config | None = None
     policy: triage.Policy | None = None
     try:
-        settings = ctx.obj.config()
+        settings = place.config()
     except ConfigError as error:
         found += error.problems
     try:
-        policy = ctx.obj.policy(settings.mappings if settings else None)
-        found += policy.warnings
+        if (
+            settings is not None or place.mappings().is_dir()
+        ):  # a folder that is not there was told by the configuration
+            policy = place.policy(settings.mappings if settings else None)
+            found += policy.warnings
     except ConfigError as error:
         found += error.problems
     if live and settings is not None:
         found += _ask(settings, policy, seen)
-    found.sort(key=lambda problem: (problem.file, problem.line, problem.column))
+    found = sorted(dict.fromkeys(found), key=lambda problem: (problem.file, problem.line, problem.column))
     if form == "sarif" and not as_json:
         say.as_json(sarif(found))
     else:
         say.problems(found, json_too=as_json or form == "json")
     errors = sum(problem.severity == "error" for problem in found)
     warnings = len(found) - errors
-    words = [f"{errors} errors, {warnings} warnings", *seen]
-    say.notice(" · ".join(words))
+    say.notice(f"{say.count(errors, 'error')}, {say.count(warnings, 'warning')}")
+    for line in seen:
+        say.notice(f"  {line}")
     ctx.exit(1 if errors or (strict and warnings) else 0)
 
 
@@ -62,47 +74,58 @@ def _ask(settings: config.Config, policy: triage.Policy | None, seen: list[str])
     """What the accounts themselves say."""
     found: list[Problem] = []
     assembly = app.assemble(settings)
-    name = str(settings.file)
+    document = read(settings.file)
 
-    def wrong(section: str, account: str, message: str, severity: Any = "error") -> None:
-        found.append(Problem(name, 0, 0, f"{section}.{account}", message, severity))
+    def tell(account: str, message: str, severity: Any = "error") -> None:
+        section = "helpdesks" if account in settings.helpdesks else "sources"
+        found.append(document.problem((section, account), message, severity=severity, at_key=True))
+
+    def refused(account: str, error: ConnectorError) -> None:
+        tell(account, error.sentence + (f" (HTTP {error.status})" if error.status is not None else ""))
+
+    def noted(account: str, identity: Identity, facts: Sequence[str]) -> None:
+        seen.append(f"{account}: " + ", ".join([f"as {identity.name or identity.id}", *facts]))
 
     for account, why in assembly.broken.items():
-        wrong("accounts", account, why)
+        tell(account, why)
     for account, helpdesk in assembly.helpdesks.items():
         try:
-            identity = helpdesk.check()
-            vocabulary = helpdesk.vocabulary()
+            identity, vocabulary = helpdesk.check(), helpdesk.vocabulary()
         except ConnectorError as error:
-            wrong("helpdesks", account, str(error))
+            refused(account, error)
             continue
-        found += [Problem(name, 0, 0, f"helpdesks.{account}", note, "warning") for note in identity.notes]
+        for note in identity.notes:
+            tell(account, note, "warning")
         limit = vocabulary.requests_per_minute
-        seen.append(
-            f"{account}: as {identity.name or identity.id}, {len(vocabulary.fields)} fields, "
-            f"{len(vocabulary.groups)} groups" + (f", {limit} requests a minute" if limit else "")
-        )
+        facts = [say.count(len(vocabulary.fields), "field"), say.count(len(vocabulary.groups), "group")]
+        noted(account, identity, [*facts, *([f"{limit} requests a minute"] if limit else [])])
         if policy is not None:
             found += policy.lint(vocabulary)
     for account, source in assembly.sources.items():
         try:
             identity = source.check()
         except ConnectorError as error:
-            wrong("sources", account, str(error))
+            refused(account, error)
             continue
-        seen.append(f"{account}: as {identity.name or identity.id}")
-        if not source.replies:
-            wrong("sources", account, "can be read, cannot be answered; tickets will say so", "warning")
+        noted(account, identity, identity.notes or ([] if source.replies else ["can be read, not answered"]))
+    for helpdesk in assembly.helpdesks.values():
+        helpdesk.close()
+    for source in assembly.sources.values():
+        source.close()
     return found
 
 
 @click.command()
 @click.option("--mappings", "folder", type=_FOLDER, help="The folder, if not the configuration's.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @click.pass_context
 def test(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
-    """Run the tests of the mapping: mappings/tests/*.yaml."""
-    folder = folder or ctx.obj.mappings()
+    """Run the tests of the mapping: mappings/tests/*.yaml.
+
+    Each is a mention and what has to become of it. Exit code 1 when one fails.
+    """
+    place: Place = ctx.obj
+    folder = folder or place.mappings()
     policy = triage.load(folder)
     results = triage.run_tests(folder, policy)
     if as_json:
@@ -120,7 +143,10 @@ def test(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
 @click.command()
 @click.argument("what", type=click.Choice(["mention", "mapping", "config"]))
 def schema(what: str) -> None:
-    """Print a JSON Schema: of a mention (for bridges), of the mapping or the configuration (for editors)."""
+    """Print a JSON Schema, for editors and for bridges.
+
+    `mention` is what bridges send to a webhook source; `mapping` and `config` let an editor complete and check files.
+    """
     made = {"mention": mentionjson.schema, "mapping": triage.mapping_schema, "config": config.schema}[what]()
     say.data(json.dumps(made, ensure_ascii=False, indent=2))
 

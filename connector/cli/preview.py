@@ -14,12 +14,13 @@ from connector import config, triage
 from connector.cli import say
 from connector.cli.backtest import Backtest, Change, Comparison, Grouping, by_thread, compare, replay
 from connector.cli.explain import explained
+from connector.cli.place import Place, opened
 from connector.errors import ConnectorError
 from connector.flow.intake import conversation_name
 from connector.markup import shorten
 from connector.model import Decision, Mention
 from connector.sources.manual import mentions_from_file
-from connector.store import Store, journal
+from connector.store import journal
 
 _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 _FILE = click.Path(dir_okay=False, exists=True, path_type=Path, allow_dash=False)
@@ -47,7 +48,7 @@ class _Span(click.ParamType[float]):
 @click.option("--against", type=_FOLDER, help="The mapping's folder before a change: say what it re-routes.")
 @click.option("--plan", type=click.IntRange(1), help="Calls a minute that the helpdesk's plan allows.")
 @click.option("--samples", default=_SAMPLES, show_default=True, help="How many to show of each.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @click.pass_context
 def preview(
     ctx: click.Context,
@@ -60,15 +61,17 @@ def preview(
     samples: int,
     as_json: bool,
 ) -> None:
-    """Show what the mapping would make of these mentions. Nothing is written anywhere.
+    """Show what the mapping would make of these mentions.
 
-    Tickets a day and in the busiest hour, by priority and group, how often each rule was met, negatives that would be
-    ignored, and the calls to the helpdesk. With --against, what a change of the mapping re-routes.
+    Nothing is written anywhere. Tickets a day and in the busiest hour, by priority and group, how often each rule was
+    met, negatives that would be ignored, and the calls to the helpdesk. With --against, what a change of the mapping
+    re-routes.
     """
     if (file is None) == (last is None):
         raise click.UsageError("give --file with mentions, or --last to take them from the journal")
-    policy = ctx.obj.policy(folder)
-    settings = _settings(ctx, needed=last is not None)
+    place: Place = ctx.obj
+    policy = place.policy(folder)
+    settings = _settings(place, needed=last is not None)
     if file is not None:
         name = source or "file"
         mentions = list(mentions_from_file(file, source=name, platform=name, received_at=time.time()))
@@ -94,23 +97,19 @@ def preview(
         _print_ticket(one.mention, one.decision)
 
 
-def _settings(ctx: click.Context, *, needed: bool) -> config.Config | None:
+def _settings(place: Place, *, needed: bool) -> config.Config | None:
     """The configuration; a file can be looked at without one."""
     try:
-        found: config.Config = ctx.obj.config()
+        return place.config()
     except ConnectorError:
         if needed:
             raise
         return None
-    return found
 
 
 def _from_journal(settings: config.Config, since: float, source: str | None) -> list[Mention]:
-    store = Store(settings.store)
-    with store.read() as tx:
-        found = list(journal.recent_mentions(tx, since, source))
-    store.close()
-    return found
+    with opened(settings) as store, store.read() as tx:
+        return list(journal.recent_mentions(tx, since, source))
 
 
 def _grouping(settings: config.Config | None) -> Grouping:
@@ -134,8 +133,8 @@ def _print_counts(made: Backtest) -> None:
     rate = f" ({tickets / days:.3g} a day, at most {busiest[1]} in an hour: {_hour(busiest[0])})" if busiest else ""
     edited = f", {len(made.of('edited'))} edits noted" if made.of("edited") else ""
     say.data(
-        f"{made.seen} seen → {tickets} tickets{rate}, {len(made.of('appended'))} appended, "
-        f"{made.duplicates} duplicates, {len(made.of('ignored'))} ignored{edited}"
+        f"{made.seen} seen → {say.count(tickets, 'ticket')}{rate}, {len(made.of('appended'))} appended, "
+        f"{say.count(made.duplicates, 'duplicate')}, {len(made.of('ignored'))} ignored{edited}"
     )
     for title in ("ignored", "priority", "group", "tone", "feedback", "rules", "per_day"):
         rows: list[tuple[str, int]] = list(made.by[title].items())
@@ -162,7 +161,7 @@ def _print_calls(made: Backtest, limit: int | None) -> None:
         allowed = f"the plan allows {limit}"
     else:
         allowed = f"the plan allows {limit}, so the busiest minute would take about {-(-at_most // limit)}"
-    say.data(f"about {made.calls} calls to the helpdesk, at most {at_most} in a minute; {allowed}")
+    say.data(f"about {say.count(made.calls, 'call')} to the helpdesk, at most {at_most} in a minute; {allowed}")
 
 
 def _print_negatives(made: Backtest, samples: int) -> None:
@@ -170,7 +169,7 @@ def _print_negatives(made: Backtest, samples: int) -> None:
     if not ignored:
         return
     say.data()
-    say.data(f"warning: {len(ignored)} negative mentions would be ignored")
+    say.data(f"warning: {say.count(len(ignored), 'negative mention')} would be ignored")
     for one in ignored[:samples]:
         say.data(f"  {one.decision.ignored}  {_said(one.mention)}")
 
@@ -248,7 +247,8 @@ def _as_json(made: Backtest, changes: Comparison | None, limit: int | None) -> d
         "api_calls": made.calls,
         "api_calls_in_a_minute": made.calls_at_most,
         "plan_calls_in_a_minute": limit,
-        "tickets": [explained(one.mention, one.decision) for one in made.of("ticket")],
+        "tickets": len(made.of("ticket")),
+        "decisions": [explained(one.mention, one.decision) for one in made.of("ticket")],
     }
     if changes is not None:
         counted["changes"] = {

@@ -30,10 +30,16 @@ def as_json(value: Any) -> None:
 
 def table(rows: Sequence[Sequence[object]], head: Sequence[str]) -> None:
     """Rows under a head, each column as wide as it has to be; the last one may run on."""
+    for line in columns([list(head), *rows]):
+        data(line)
+
+
+def columns(rows: Sequence[Sequence[object]], widest: int = 48) -> list[str]:
+    """Rows as lines, their columns under one another; what is wider than `widest` pushes its own line only."""
     cells = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[n]) for row in [list(head), *cells]) for n in range(len(head))]
-    for row in [list(head), *cells]:
-        data("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    count = max((len(row) for row in cells), default=0)
+    widths = [max(min(widest, len(row[n])) for row in cells if n < len(row)) for n in range(count)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in cells]
 
 
 def problems(found: Sequence[Problem], *, json_too: bool = False) -> None:
@@ -52,6 +58,11 @@ def problems(found: Sequence[Problem], *, json_too: bool = False) -> None:
     for place, problem in zip(places, found, strict=True):
         path = f"{problem.path}  " if problem.path else ""
         data(f"{place.ljust(width)}  {problem.severity.ljust(7)}  {path}{problem.message}")
+
+
+def count(number: int, word: str) -> str:
+    """`1 error`, `2 errors`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def ago(at: float | None) -> str:

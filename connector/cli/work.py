@@ -7,8 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import click
 
 from connector import app, log, triage
 from connector.cli import say
+from connector.cli.place import Place, opened, running
 from connector.config import Config
 from connector.daemon import Daemon
 from connector.errors import BadHook, ConnectorError
@@ -26,17 +26,16 @@ from connector.model import Mention
 from connector.sources.manual import ManualOptions, mention_from_text, mentions_from_file
 from connector.store import Store, Tx, journal
 from connector.store.arrivals import accept_mentions
+from connector.yamlfile import did_you_mean
 
+_NUMBER = click.IntRange(1, 2**62)
+_KINDS = ("mention", "reply", "note")
 _STATES = ("blocked", "ready", "intent", "done", "failed", "unsure", "held", "ignored")
 
 
-@contextmanager
-def _opened(settings: Config) -> Iterator[Store]:
-    store = app.open_store(settings)
-    try:
-        yield store
-    finally:
-        store.close()
+def _place(ctx: click.Context) -> Place:
+    place: Place = ctx.obj
+    return place
 
 
 @click.command()
@@ -45,11 +44,12 @@ def _opened(settings: Config) -> Iterator[Store]:
 )
 @click.pass_context
 def run(ctx: click.Context, shadow: bool) -> None:
-    """Run until told to stop (Ctrl-C or SIGTERM): listen, open tickets, carry answers back.
+    """Run until told to stop: listen, open tickets, carry answers.
 
-    SIGHUP, `connector reload` or a change of the files loads the configuration anew.
+    Ctrl-C or SIGTERM ends it when what is in hand is finished. SIGHUP, `connector reload` or a change of the files
+    loads the configuration anew.
     """
-    settings = ctx.obj.config()
+    settings = _place(ctx).config()
     log.configure(json=settings.log.json_lines, level=settings.log.level)
     policy = triage.load(settings.mappings)
     for warning in policy.warnings:
@@ -68,12 +68,18 @@ def run(ctx: click.Context, shadow: bool) -> None:
 @click.option("--source", default="", help="Which manual source, if there are several.")
 @click.pass_context
 def submit(ctx: click.Context, text: str | None, file: Path | None, url: str, author: str, source: str) -> None:
-    """Hand in a mention that somebody found: a TEXT, or a file of them. The same one twice is a duplicate."""
-    settings: Config = ctx.obj.config()
+    """Hand in a mention that somebody found.
+
+    A TEXT, or a file of them. The same one twice is a duplicate, whoever hands it in. A connector that runs takes it
+    up by itself.
+    """
+    settings: Config = _place(ctx).config()
     name, options = _manual(settings, source)
     words: dict[str, Any] = {"source": name, "platform": options.platform or "manual", "received_at": time.time()}
     if (text is None) == (file is None):
         raise click.UsageError("give a TEXT or --file")
+    if text is not None and not text.strip():
+        raise click.UsageError("the TEXT is empty")
     try:
         mentions: tuple[Mention, ...] = (
             mentions_from_file(file, **words)
@@ -82,15 +88,17 @@ def submit(ctx: click.Context, text: str | None, file: Path | None, url: str, au
         )
     except BadHook as error:
         raise ConnectorError(error.sentence) from None
-    with _opened(settings) as store, store.begin() as tx:
+    with opened(settings, create=True) as store, store.begin() as tx:
         fresh = accept_mentions(tx, arrivals(mentions, options))
     say.data(f"{sum(fresh)} accepted, {len(fresh) - sum(fresh)} known already")
+    if sum(fresh) and settings.store.startswith("sqlite") and running(settings) is None:
+        say.notice("it waits until a connector runs: `connector run`")
 
 
 def _manual(settings: Config, wanted: str) -> tuple[str, ManualOptions]:
     found = {name: options for name, options in settings.sources.items() if isinstance(options, ManualOptions)}
     if wanted and wanted not in found:
-        raise ConnectorError(f'"{wanted}" is not a source of type manual')
+        raise ConnectorError(f'"{wanted}" is not a source of type manual' + did_you_mean(wanted, found))
     if not found:
         raise ConnectorError(
             "there is no source of type manual; add one under `sources`: found: {type: manual, helpdesk: NAME}"
@@ -102,26 +110,29 @@ def _manual(settings: Config, wanted: str) -> tuple[str, ManualOptions]:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """How things stand: accounts, backlog, replies that need somebody. Exit code 1 when something does."""
-    settings: Config = ctx.obj.config()
-    with _opened(settings) as store, store.read() as tx:
-        accounts = journal.standing(tx)
+    """Show how things stand, and what needs somebody.
+
+    Accounts, what waits, agents' answers, and the ledger. Exit code 1 when something needs somebody.
+    """
+    settings: Config = _place(ctx).config()
+    with opened(settings) as store, store.read() as tx:
+        accounts = _with_silent(journal.standing(tx), settings)
         backlog = journal.backlog(tx)
         replies = journal.replies_by_state(tx)
         ledger = journal.balance(tx)
         oldest = journal.oldest_waiting(tx)
         loaded = json.loads(journal.recall(tx, "reload") or "{}")
     kinds = {name: o.type for name, o in (*settings.helpdesks.items(), *settings.sources.items())}
-    running = _running(settings)
+    process = running(settings)
     trouble = [a for a in accounts if a.trouble or a.stopped]
     parked = {state: sum(n for (_, s), n in backlog.items() if s == state) for state in ("held", "failed", "unsure")}
     if as_json:
         say.as_json(
             {
-                "running": running,
+                "running": process,
                 "policy": loaded,
                 "accounts": [asdict(a) | {"type": kinds.get(a.name)} for a in accounts],
                 "backlog": {f"{kind}.{state}": n for (kind, state), n in backlog.items()},
@@ -131,12 +142,12 @@ def status(ctx: click.Context, as_json: bool) -> None:
             }
         )
     else:
-        _print_status(running, loaded, accounts, kinds, backlog, replies, ledger, oldest)
+        _print_status(process, loaded, accounts, kinds, backlog, replies, ledger, oldest)
     ctx.exit(1 if trouble or any(parked.values()) or not ledger.even or loaded.get("ok") is False else 0)
 
 
 def _print_status(
-    running: int | None,
+    process: int | None,
     loaded: dict[str, Any],
     accounts: list[journal.Account],
     kinds: dict[str, str],
@@ -145,7 +156,7 @@ def _print_status(
     ledger: journal.Balance,
     oldest: float | None,
 ) -> None:
-    say.data(f"{'running as process ' + str(running) if running else 'not running here'}")
+    say.data(f"running as process {process}" if process else "not running here")
     if loaded:
         refused = "" if loaded["ok"] else f" · last reload REFUSED: {loaded['problems'][0]}"
         say.data(f"policy {loaded['policy']}, loaded {say.ago(loaded['at'])}{refused}")
@@ -168,7 +179,17 @@ def _print_status(
     say.data(f"balance   {ledger}")
     parked = sum(n for (_, state), n in backlog.items() if state in ("held", "failed", "unsure"))
     if parked:
-        say.notice(f"{parked} need somebody: connector deliveries list --state held,failed,unsure")
+        verb = "needs" if parked == 1 else "need"
+        say.notice(f"{parked} {verb} somebody: connector deliveries list --state held,failed,unsure")
+
+
+def _with_silent(standing: list[journal.Account], settings: Config) -> list[journal.Account]:
+    """Also the accounts of which nothing was heard yet."""
+    known = {account.name for account in standing}
+    nothing: dict[str, Any] = {"received": 0, "duplicates": 0, "last_at": None, "pulled_at": None, "waiting": 0}
+    nothing |= {"trouble": "", "trouble_since": None, "stopped": "", "stopped_at": None, "paused_until": 0.0}
+    silent = [name for name in (*settings.helpdesks, *settings.sources) if name not in known]
+    return sorted([*standing, *(journal.Account(name, **nothing) for name in silent)], key=lambda one: one.name)
 
 
 def _account_state(account: journal.Account) -> str:
@@ -181,46 +202,35 @@ def _account_state(account: journal.Account) -> str:
     return "ok" if account.pulled_at is None else f"ok, pulled {say.ago(account.pulled_at)}"
 
 
-def balance_line(ledger: journal.Balance) -> str:
-    """The ledger as an equation."""
-    return str(ledger)
-
-
-def _running(settings: Config) -> int | None:
-    """The process that runs on this configuration, if one does here."""
-    file = settings.file.with_name(settings.file.name + ".pid")
-    try:
-        number = int(file.read_text(encoding="ascii"))
-        os.kill(number, 0)
-    except (OSError, ValueError):
-        return None
-    return number
-
-
 @click.group()
 def deliveries() -> None:
-    """The deliveries: each one side effect on the helpdesk or a platform."""
+    """Look at deliveries; send them again, let them go, drop them.
+
+    A delivery is one intended side effect: a mention to become a ticket or a comment, an agent's reply, a note.
+    """
 
 
 @deliveries.command("list")
 @click.option("--state", default="", help=f"One or several, by comma: {', '.join(_STATES)}.")
-@click.option("--kind", default="", help="mention, reply or note; several by comma.")
+@click.option("--kind", default="", help="One or several, by comma: mention, reply, note.")
 @click.option("--source", default=None, help="Of one source.")
-@click.option("--limit", default=50, show_default=True, help="How many, the newest first.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--limit", default=50, type=click.IntRange(min=1), show_default=True, help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @click.pass_context
 def deliveries_list(ctx: click.Context, state: str, kind: str, source: str | None, limit: int, as_json: bool) -> None:
     """List deliveries, newest first."""
-    states = [s.strip() for s in state.split(",") if s.strip()]
-    for one in states:
-        if one not in _STATES:
-            raise click.BadParameter(f'"{one}" is no state; there are {", ".join(_STATES)}', param_hint="--state")
-    with _opened(ctx.obj.config()) as store, store.read() as tx:
-        rows = journal.list_deliveries(
-            tx, states=states, kinds=[k.strip() for k in kind.split(",") if k.strip()], source=source, limit=limit
-        )
+    settings = _place(ctx).config()
+    states, kinds = _chosen(state, _STATES, "--state"), _chosen(kind, _KINDS, "--kind")
+    with opened(settings) as store, store.read() as tx:
+        rows = journal.list_deliveries(tx, states=states, kinds=kinds, source=source, limit=limit)
     if as_json:
         say.as_json([asdict(row) for row in rows])
+        return
+    if not rows:
+        unknown = source is not None and source not in settings.sources
+        say.notice(
+            f'there is no source "{source}"' + did_you_mean(str(source), settings.sources) if unknown else "none"
+        )
         return
     say.table(
         [
@@ -239,6 +249,15 @@ def deliveries_list(ctx: click.Context, state: str, kind: str, source: str | Non
     )
 
 
+def _chosen(text: str, known: Sequence[str], option: str) -> list[str]:
+    """The words of a list by comma, each of them known."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        if word not in known:
+            raise click.BadParameter(f'"{word}"{did_you_mean(word, known)}', param_hint=option)
+    return words
+
+
 def _text(row: journal.Row) -> str:
     """What a delivery carries, in plain words."""
     try:
@@ -250,20 +269,25 @@ def _text(row: journal.Row) -> str:
 
 @deliveries.command("show")
 @click.argument("reference")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @click.pass_context
 def deliveries_show(ctx: click.Context, reference: str, as_json: bool) -> None:
-    """Show one whole: its number, SOURCE:ID of a mention, or ticket:ID."""
-    with _opened(ctx.obj.config()) as store, store.read() as tx:
+    """Show one whole: what it carries, where it stands, and why.
+
+    REFERENCE is its number, SOURCE:ID of a mention, or ticket:ID.
+    """
+    with opened(_place(ctx).config()) as store, store.read() as tx:
         row = journal.show_delivery(tx, reference)
     if row is None:
-        raise ConnectorError(f'the journal knows nothing of "{reference}"')
+        raise ConnectorError(
+            f'the journal knows nothing of "{reference}"; `connector deliveries list` shows what it knows'
+        )
     if as_json:
         say.as_json(asdict(row))
         return
     doubt = " (in doubt: looked up before it is sent again)" if row.in_doubt else ""
     say.data(f"delivery  {row.id}  {row.kind} → {row.account}")
-    say.data(f"state     {row.state}{doubt}, {row.attempts} attempts")
+    say.data(f"state     {row.state}{doubt}, {say.count(row.attempts, 'attempt')}")
     if row.reason:
         say.data(f"reason    {row.reason}")
     say.data(f"about     {row.reference or '-'}   ticket {row.ticket or '-'}")
@@ -280,7 +304,7 @@ def deliveries_show(ctx: click.Context, reference: str, as_json: bool) -> None:
 
 def _tend(name: str, help_text: str, act: Callable[[Tx, int], str], done: str) -> click.Command:
     @click.command(name, help=help_text)
-    @click.argument("numbers", type=int, nargs=-1, required=True, metavar="ID...")
+    @click.argument("numbers", type=_NUMBER, nargs=-1, required=True, metavar="ID...")
     @click.pass_context
     def command(ctx: click.Context, numbers: tuple[int, ...]) -> None:
         _act(ctx, numbers, act, done)
@@ -290,7 +314,7 @@ def _tend(name: str, help_text: str, act: Callable[[Tx, int], str], done: str) -
 
 def _act(ctx: click.Context, numbers: tuple[int, ...], act: Callable[[Tx, int], str], done: str) -> None:
     wrong = 0
-    with _opened(ctx.obj.config()) as store:
+    with opened(_place(ctx).config()) as store:
         for number in numbers:
             with store.begin() as tx:
                 trouble = act(tx, number)
@@ -302,38 +326,50 @@ def _act(ctx: click.Context, numbers: tuple[int, ...], act: Callable[[Tx, int], 
 deliveries.add_command(
     _tend(
         "retry",
-        "Send again what failed, is held or unsure. What is done is never done again.",
+        "Send again what failed, is held or unsure.\n\nWhat is done is never done again.",
         journal.retry,
         "goes again",
     )
 )
 deliveries.add_command(
-    _tend("release", "Let a held one go in spite of why it was held.", journal.release, "is released")
+    _tend(
+        "release",
+        "Let held ones go in spite of why they were held.\n\n`deliveries list --state held` shows them.",
+        journal.release,
+        "is released",
+    )
 )
 
 
 @deliveries.command("drop")
-@click.argument("numbers", type=int, nargs=-1, required=True, metavar="ID...")
+@click.argument("numbers", type=_NUMBER, nargs=-1, required=True, metavar="ID...")
 @click.option("--reason", default="given up by hand", show_default=True, help="Why; it is kept.")
 @click.pass_context
 def deliveries_drop(ctx: click.Context, numbers: tuple[int, ...], reason: str) -> None:
-    """Give up for good. It counts as ignored, with the reason."""
+    """Give up for good.
+
+    They count as ignored in the ledger, with the reason.
+    """
     _act(ctx, numbers, lambda tx, number: journal.drop(tx, number, reason), "is dropped")
 
 
 @click.command()
 @click.option("--offline", is_flag=True, help="Only the ledger; ask the helpdesk nothing.")
-@click.option("--limit", default=0, help="Look up at most so many tickets (0: all).")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--limit", default=0, type=click.IntRange(min=0), help="Look up at most so many tickets (0: all).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @click.pass_context
 def verify(ctx: click.Context, offline: bool, limit: int, as_json: bool) -> None:
-    """Prove the ledger: everything received is accounted for, and every ticket is there once."""
-    settings: Config = ctx.obj.config()
+    """Prove that nothing was lost and nothing doubled.
+
+    Everything received has to be accounted for, and every ticket has to be at the helpdesk, once. Exit code 1 when
+    something is not.
+    """
+    settings: Config = _place(ctx).config()
     missing: list[str] = []
     doubled: list[str] = []
     moved: list[str] = []
     looked = 0
-    with _opened(settings) as store:
+    with opened(settings) as store:
         with store.read() as tx:
             ledger = journal.balance(tx)
             per_source = {name: journal.balance(tx, source=name) for name in settings.sources}
@@ -357,11 +393,10 @@ def verify(ctx: click.Context, offline: bool, limit: int, as_json: bool) -> None
         for name, one in per_source.items():
             say.data(f"  {name}: {one}")
         if not offline:
-            say.data(
-                f"{looked} tickets looked up: {len(missing)} missing, {len(doubled)} doubled, {len(moved)} moved"
-            )
-        for title, found in (("missing", missing), ("doubled", doubled), ("moved", moved)):
-            for line in found:
+            found = f"{len(missing)} missing, {len(doubled)} doubled, {len(moved)} moved"
+            say.data(f"{say.count(looked, 'ticket')} looked up: {found}")
+        for title, lines in (("missing", missing), ("doubled", doubled), ("moved", moved)):
+            for line in lines:
                 say.data(f"{title}  {line}")
     ctx.exit(0 if fine else 1)
 
@@ -372,41 +407,46 @@ def _look_up(
     """Every linked ticket by the external id it carries; how many were looked up."""
     desks = app.assemble(settings).helpdesks
     looked, after = 0, 0
-    with click.progressbar(length=0, label="tickets", file=sys.stderr) as bar:
-        while True:
-            with store.read() as tx:
-                batch = journal.links(tx, after, 200)
-            for conversation, helpdesk, ticket, external_id in batch:
-                after = conversation
-                desk = desks.get(helpdesk)
-                if desk is None or not external_id or (limit and looked >= limit):
-                    continue
-                looked += 1
-                found = desk.find_tickets(external_id)
-                tickets = [receipt.ticket for receipt in found]
-                if not tickets:
-                    missing.append(f"{external_id}: ticket {ticket} is not at {helpdesk}")
-                elif len(tickets) > 1:
-                    doubled.append(f"{external_id}: tickets {', '.join(str(t) for t in tickets)} at {helpdesk}")
-                elif tickets[0] != ticket:
-                    moved.append(f"{external_id}: the journal says {ticket}, {helpdesk} says {tickets[0]}")
-                bar.update(1)
-            if not batch or (limit and looked >= limit):
-                return looked
+    while True:
+        with store.read() as tx:
+            batch = journal.links(tx, after, 200)
+        for conversation, helpdesk, ticket, external_id in batch:
+            after = conversation
+            desk = desks.get(helpdesk)
+            if desk is None or not external_id or (limit and looked >= limit):
+                continue
+            looked += 1
+            tickets = [receipt.ticket for receipt in desk.find_tickets(external_id)]
+            if not tickets:
+                missing.append(f"{external_id}: ticket {ticket} is not at {helpdesk}")
+            elif len(tickets) > 1:
+                doubled.append(f"{external_id}: tickets {', '.join(str(t) for t in tickets)} at {helpdesk}")
+            elif tickets[0] != ticket:
+                moved.append(f"{external_id}: the journal says {ticket}, {helpdesk} says {tickets[0]}")
+        if not batch or (limit and looked >= limit):
+            break
+        if sys.stderr.isatty():
+            say.notice(f"{looked} tickets looked up …")
+    for desk in desks.values():
+        desk.close()
+    return looked
 
 
 @click.command()
 @click.pass_context
 def reload(ctx: click.Context) -> None:
-    """Check the files, then have the running connector take them up."""
-    settings: Config = ctx.obj.config()
+    """Have the running connector take up changed files.
+
+    They are checked first; with a mistake in them the old ones go on.
+    """
+    settings: Config = _place(ctx).config()
     policy = triage.load(settings.mappings)
-    number = _running(settings)
+    number = running(settings)
     if number is None:
         raise ConnectorError("no connector runs on this configuration here; `connector run` starts one")
     asked = time.time()
     os.kill(number, signal.SIGHUP)
-    with _opened(settings) as store:
+    with opened(settings) as store:
         while time.time() - asked < 15:
             with store.read() as tx:
                 state = json.loads(journal.recall(tx, "reload") or "{}")

@@ -19,8 +19,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from connector import log
+from connector.daemon.fair import FairQueue
 from connector.errors import ConnectorError, Temporary
-from connector.store import Claim, Outcome, Store, Tx
+from connector.store import Outcome, Store, Tx
 from connector.store import queue as deliveries
 from connector.store.arrivals import Arrival, accept_mentions
 from connector.store.queue import Intent, LeaseLost
@@ -78,7 +79,7 @@ class Dispatcher:
         self.owner = owner
         self.lease = lease
         self.accounts = accounts
-        self.claims: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
+        self.claims = FairQueue(workers)
         self.beat = time.monotonic()
         self.settled: Counter[tuple[str, str]] = Counter()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -119,7 +120,10 @@ class Dispatcher:
         """Give back when the intent is durable. LeaseLost, Temporary: it is not, send nothing."""
         job = _Intend(intent)
         self._jobs.put(job)
-        job.future.result(timeout=self.lease)
+        try:
+            job.future.result(timeout=self.lease)
+        except TimeoutError:
+            raise Temporary("the database does not answer", service="store") from None
 
     def settle(self, outcome: Outcome) -> None:
         """Write this ending as soon as the database takes it."""
@@ -217,7 +221,7 @@ class Dispatcher:
 
     def _wanted(self, freed: Counter[str] | None = None) -> dict[str, int]:
         """How many to claim per account: as many as there is room for, shared among those that may have work, and
-        never so many that one slow account takes every worker."""
+        never so many that one slow account fills the room."""
         if not self._claiming:
             return {}
         freed = freed or Counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import random
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from connector import app, log, triage
 from connector.adapter import Hook
@@ -28,6 +29,7 @@ from connector.errors import ConfigError, ConnectorError, Temporary
 from connector.flow.deliver import Wiring, carry, reconcile, waiting
 from connector.flow.intake import arrivals
 from connector.server import Handlers, Listener, application
+from connector.sources.base import Source
 from connector.store import Claim, Outcome
 from connector.store.arrivals import release_pulls, wake
 from connector.store.journal import remember
@@ -55,7 +57,7 @@ class _Loop:
 
     def stop(self) -> None:
         """Pull no more; gives back at once."""
-        self._stopped = True
+        self._stopped = self.puller.retired = True
         self._nudged.set()
 
     def join(self, within: float) -> None:
@@ -134,7 +136,8 @@ class Daemon:
                     next_look = time.monotonic() + _WATCH
         finally:
             if pid_file is not None:
-                pid_file.unlink(missing_ok=True)
+                Path(pid_file.name).unlink(missing_ok=True)
+                pid_file.close()
             self.drain()
 
     def stop(self) -> None:
@@ -165,6 +168,7 @@ class Daemon:
     def drain(self) -> None:
         """Refuse what is new, finish what is in hand, let go of everything."""
         self._draining = True
+        self._end.set()
         _notify("STOPPING=1")
         self._log.info("draining", in_hand=self._dispatcher.in_hand)
         if self._listener is not None:
@@ -172,12 +176,12 @@ class Daemon:
         for loop in self._loops.values():
             loop.stop()
         self._dispatcher.stop_claiming()
-        for _ in self._workers:
-            self._dispatcher.claims.put(None)
         for loop in self._loops.values():
             loop.join(5)
-        with contextlib.suppress(ConnectorError):
+        with contextlib.suppress(ConnectorError, TimeoutError):
             self._dispatcher.run(lambda tx: release_pulls(tx, self.owner)).result(timeout=10)
+        # that was a turn that claimed nothing, so no claim can come any more and the workers may go home
+        self._dispatcher.claims.close()
         clean = self._dispatcher.stop(within=45)
         for assembly in (*self._retired, self._assembly):
             for source in assembly.sources.values():
@@ -230,24 +234,27 @@ class Daemon:
     # --- workers ---
 
     def _work(self) -> None:
-        while True:
-            claim = self._dispatcher.claims.get()
-            if claim is None:
-                return
-            if self._draining:
-                # not begun: nothing was sent, so it goes back as it was
-                self._dispatcher.settle(Outcome(claim, counted=False, in_doubt=claim.in_doubt))
-                continue
+        claims = self._dispatcher.claims
+        while (claim := claims.get()) is not None:
             started = time.monotonic()
             try:
-                outcome = carry(claim, self._wiring, self._dispatcher.intend, random.random(), self._bug)  # noqa: S311
-            except LeaseLost:
-                outcome = Outcome(claim, counted=False, in_doubt=True)
-            except Exception as error:  # noqa: BLE001 - the worker goes on; the delivery is looked up before it is sent
-                self._bug(error)
-                outcome = Outcome(claim, reason=f"bug: {type(error).__name__}", wait=60.0, in_doubt=True)
+                outcome = self._carried(claim)
+            finally:
+                claims.done(claim)
             self._dispatcher.settle(outcome)
             self._tell(claim, outcome, time.monotonic() - started)
+
+    def _carried(self, claim: Claim) -> Outcome:
+        if self._draining:
+            # not begun: nothing was sent, so it goes back as it was
+            return Outcome(claim, counted=False, in_doubt=claim.in_doubt)
+        try:
+            return carry(claim, self._wiring, self._dispatcher.intend, random.random(), self._bug)  # noqa: S311
+        except LeaseLost:
+            return Outcome(claim, counted=False, in_doubt=True)
+        except Exception as error:  # noqa: BLE001 - the worker goes on; the delivery is looked up before it is sent
+            self._bug(error)
+            return Outcome(claim, reason=f"bug: {type(error).__name__}", wait=60.0, in_doubt=True)
 
     def _bug(self, error: Exception) -> None:
         self._log.error("bug", exc_info=error)
@@ -283,7 +290,7 @@ class Daemon:
                 late = self._dispatcher.run(lambda tx: overdue(tx, self.owner, patience.tell_after, 50))
                 for claim, why in late.result(timeout=60):
                     self._tell_waiting(claim, why)
-            except Temporary:
+            except (Temporary, TimeoutError):
                 continue
             except Exception:  # noqa: BLE001 - tried again at the next round
                 self._log.exception("reconciler failed")
@@ -309,10 +316,17 @@ class Daemon:
             if source.capabilities.pull:
                 self._loops[name] = self._loop(SourcePuller(source, self.owner, self._dispatcher, self._grace))
             else:
-                self.identities.setdefault(name, source.check().name)
+                self._introduce(name, source)
         for name, helpdesk in self._assembly.helpdesks.items():
             if name not in self._loops:
                 self._loops[name] = self._loop(ReplyPuller(helpdesk, self.owner, self._dispatcher, self._grace))
+
+    def _introduce(self, name: str, source: Source) -> None:
+        """Learn which account answers; one that cannot say so still takes hooks, and the others run."""
+        try:
+            self.identities.setdefault(name, source.check().name)
+        except Exception as error:  # noqa: BLE001 - one bad account is told and must not keep the others from running
+            self._log.error("account in trouble", account=name, trouble=str(error))
 
     def _loop(self, puller: Puller) -> _Loop:
         puller.known = lambda identity: self.identities.__setitem__(puller.name, identity)
@@ -327,7 +341,8 @@ class Daemon:
         try:
             config = load_config(self.config.file)
             policy = triage.load(config.mappings)
-        except ConnectorError as error:
+            self._declare(config)
+        except (ConnectorError, TimeoutError) as error:
             problems = [str(p) for p in error.problems] if isinstance(error, ConfigError) else [str(error)]
             self._log.error(
                 "reload refused, the old configuration goes on", problems=len(problems), first=problems[0]
@@ -347,6 +362,10 @@ class Daemon:
         _notify("READY=1")
         return []
 
+    def _declare(self, config: Config) -> None:
+        """Every account and its budget, before the first call is made under it."""
+        self._dispatcher.run(lambda tx: app.declare(tx, config)).result(timeout=30)
+
     def _exchange(self, assembly: Assembly, policy: triage.Policy) -> None:
         """Swap the adapters and the policy; pullers of what changed are stopped and begun anew."""
         before = self._assembly
@@ -357,6 +376,8 @@ class Daemon:
             loop = self._loops.pop(name, None)
             if loop is not None:
                 loop.stop()
+        for name in gone:
+            self.identities.pop(name, None)
         if gone:
             # calls under way may still use them: they are closed at the end
             self._retired.append(
@@ -375,7 +396,7 @@ class Daemon:
         value = json.dumps(
             {"at": time.time(), "ok": ok, "policy": self._wiring.policy.version, "problems": problems[:20]}
         )
-        with contextlib.suppress(ConnectorError):
+        with contextlib.suppress(ConnectorError, TimeoutError):
             self._dispatcher.run(lambda tx: remember(tx, "reload", value)).result(timeout=30)
 
     def _fingerprint(self) -> tuple[tuple[str, int, int], ...]:
@@ -389,14 +410,23 @@ class Daemon:
                 found.append((str(file), state.st_mtime_ns, state.st_size))
         return tuple(found)
 
-    def _write_pid(self) -> Path | None:
-        """Where `connector reload` finds us; a folder we may not write to is no reason to stop."""
-        file = self.config.file.with_name(self.config.file.name + ".pid")
+    def _write_pid(self) -> IO[str] | None:
+        """Where `connector reload` finds us. It is held for our life: after a crash the number could be anybody's. A
+        folder we may not write to is no reason to stop."""
         try:
-            file.write_text(str(os.getpid()), encoding="ascii")
+            file = self.config.file.with_name(self.config.file.name + ".pid").open("a+", encoding="ascii")
         except OSError:
             return None
-        return file
+        for _ in range(20):  # somebody may be asking this moment whether it is held
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.truncate(0)
+                file.write(str(os.getpid()))
+                file.flush()
+                return file
+            time.sleep(0.02)
+        file.close()
+        return None
 
 
 def _notify(state: str) -> None:

@@ -13,12 +13,21 @@ from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from connector import log
-from connector.errors import AuthFailed, ConnectorError, Gone, RateLimited, Temporary, Unsupported
-from connector.flow.intake import arrivals
+from connector.errors import (
+    AuthFailed,
+    BadAnswer,
+    ConnectorError,
+    Gone,
+    RateLimited,
+    Rejected,
+    Temporary,
+    Unsupported,
+)
+from connector.flow.intake import arrivals, storable
 from connector.helpdesks.base import Helpdesk
-from connector.model import Page, Reply, TicketId
+from connector.model import Cursor, Merge, Page, Reply, TicketId, TicketState
 from connector.sources.base import Source
-from connector.store import Tx
+from connector.store import Tx, tickets
 from connector.store.arrivals import (
     Pull,
     accept_mentions,
@@ -36,6 +45,7 @@ T = TypeVar("T")
 _PAGE = 100
 _LONGEST = 600.0
 _AUTH_PAUSE = 300.0
+_ASIDE = 300.0
 
 
 class Writer(Protocol):
@@ -53,6 +63,7 @@ class Puller:
     """Shared by both kinds: the right to pull, the bookkeeping of trouble, growing pauses.
 
     `poll` is the time between two pulls, `grace` how much longer than that the right lasts without a sign of life.
+    A puller that is `retired` stores nothing more: one with newer options goes on in its place.
     """
 
     def __init__(self, name: str, owner: str, writer: Writer, poll: float, grace: float) -> None:
@@ -64,6 +75,7 @@ class Puller:
         self.trouble = ""
         self.failures = 0
         self.known: Callable[[str], None] = lambda _: None
+        self.retired = False
         self._checked = False
         self._log = log.get(account=name)
 
@@ -97,7 +109,15 @@ class Puller:
         raise NotImplementedError
 
     def _do(self, work: Callable[[Tx], T]) -> T:
-        return self.writer.run(work).result(timeout=120)
+        try:
+            return self.writer.run(work).result(timeout=120)
+        except TimeoutError:
+            raise Temporary("the database does not answer", service="store") from None
+
+    def _move(self, tx: Tx, pull: Pull, cursor: Cursor) -> None:
+        """The bookmark, in the transaction of what it stands for; all of it is rolled back when the right is lost."""
+        if self.retired or not move_cursor(tx, self.name, pull, cursor):
+            raise RightLost
 
     def _failed(self, error: ConnectorError) -> float:
         self.failures += 1
@@ -134,8 +154,7 @@ class SourcePuller(Puller):
 
         def store(tx: Tx) -> int:
             fresh = accept_mentions(tx, found) if found else []
-            if page.cursor is not None and not move_cursor(tx, self.name, pull, page.cursor):
-                raise RightLost
+            self._move(tx, pull, page.cursor)
             return sum(fresh)
 
         new = self._do(store)
@@ -162,10 +181,11 @@ class ReplyPuller(Puller):
 
     def pull(self, pull: Pull) -> float:
         """Look at the tickets that wait for it; then, when it is time, ask which ones changed."""
-        tickets = self._do(lambda tx: due_wakeups(tx, self.name, _PAGE))
-        for ticket, seq in tickets:
-            self._look(ticket, seq)
-        if len(tickets) == _PAGE:
+        due = self._do(lambda tx: due_wakeups(tx, self.name, _PAGE))
+        states = self._states([ticket for ticket, _ in due])
+        for ticket, seq in due:
+            self._look(ticket, seq, states.get(ticket))
+        if len(due) == _PAGE:
             return 0.0
         if self.blind:
             return self.poll
@@ -173,7 +193,7 @@ class ReplyPuller(Puller):
         if left <= 0:
             left = self._changed(pull)
             self._next_look = time.monotonic() + left
-        return 0.0 if tickets else left
+        return 0.0 if due else left
 
     def _changed(self, pull: Pull) -> float:
         """Wake the tickets that changed since the last look; the seconds until the next."""
@@ -188,24 +208,69 @@ class ReplyPuller(Puller):
 
         def store(tx: Tx) -> int:
             woken = wake(tx, self.name, page.items) if page.items else 0
-            if not move_cursor(tx, self.name, pull, page.cursor):
-                raise RightLost
+            self._move(tx, pull, page.cursor)
             return woken
 
         woken = self._do(store)
         return 0.0 if page.more or woken else self.poll
 
-    def _look(self, ticket: TicketId, seq: int) -> None:
+    def _states(self, wanted: Sequence[TicketId]) -> dict[TicketId, TicketState]:
+        """How these tickets stand; nothing of a helpdesk that cannot tell: replies do not wait for that."""
+        if not wanted:
+            return {}
         try:
-            replies: Sequence[Reply] = self.helpdesk.read_replies(ticket)
+            return {state.ticket: state for state in self.helpdesk.read_tickets(wanted)}
+        except Unsupported:
+            return {}
+        except (BadAnswer, Rejected, Gone) as error:
+            self._log.warning("how tickets stand cannot be read", why=error.sentence)
+            return {}
+
+    def _look(self, ticket: TicketId, seq: int, state: TicketState | None) -> None:
+        merge: Merge | None = None
+        try:
+            if state is not None and state.status == "closed":
+                merge = self.helpdesk.survivor(ticket)
+            replies: Sequence[Reply] = [storable(reply) for reply in self.helpdesk.read_replies(ticket)]
         except Gone:
             replies = ()
+        except AuthFailed:
+            raise
         except (Temporary, RateLimited) as error:
-            seconds = error.wait or 30.0
-            self._do(lambda tx: delay_wakeup(tx, self.name, ticket, seconds))
+            self._later(ticket, error.wait or 30.0)
             if isinstance(error, RateLimited):
                 raise
             return
-        new = self._do(lambda tx: accept_replies(tx, self.name, ticket, replies, seq))
+        except Exception as error:  # noqa: BLE001 - a ticket that cannot be read must not keep the others from it
+            known = isinstance(error, ConnectorError)
+            why = error.sentence if isinstance(error, ConnectorError) else f"bug: {type(error).__name__}"
+            self._log.error("ticket cannot be read", ticket=ticket, why=why, exc_info=None if known else error)
+            self._later(ticket, _ASIDE)
+            return
+
+        def store(tx: Tx) -> int:
+            new = accept_replies(tx, self.name, ticket, replies, seq)
+            if state is not None:
+                self._heed(tx, state)
+            if merge is not None:
+                tickets.move(tx, self.name, ticket, merge)
+            return new
+
+        new = self._do(store)
         if new:
             self._log.info("replies accepted", ticket=ticket, new=new)
+        if merge is not None:
+            self._log.info("ticket merged, its conversation moves", ticket=ticket, into=merge.into)
+
+    def _heed(self, tx: Tx, state: TicketState) -> None:
+        """Remember how the ticket stands, and do what its tags ask."""
+        commands = self.helpdesk.options.commands
+        tickets.note_state(tx, self.name, state)
+        if commands.mute_author:
+            change = tickets.mute if commands.mute_author in state.tags else tickets.unmute
+            change(tx, self.name, state.ticket)
+        if commands.release_reply and commands.release_reply in state.tags:
+            tickets.release(tx, self.name, state.ticket, commands.release_reply)
+
+    def _later(self, ticket: TicketId, seconds: float) -> None:
+        self._do(lambda tx: delay_wakeup(tx, self.name, ticket, seconds))

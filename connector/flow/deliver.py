@@ -16,7 +16,8 @@ from connector.flow.replies import carry_reply, reply_ended, waiting
 from connector.flow.retry import decide
 from connector.flow.turn import CannotLook, MadeAnew, StillInDoubt, Turn, Wiring, part_key
 from connector.model import CommentDraft, ReplyDraft, TicketDraft
-from connector.store.queue import Claim, End, Intent, LeaseLost, Outcome
+from connector.store.claims import Claim
+from connector.store.queue import End, Intent, LeaseLost, Outcome
 
 __all__ = ["Wiring", "carry", "reconcile", "waiting"]
 
@@ -57,7 +58,7 @@ def _troubled(turn: Turn, error: Exception, chance: float) -> Outcome:
         error,
         attempts=claim.attempts,
         age=claim.now - claim.born,
-        doubted=doubt,
+        doubted=turn.doubt and not turn.absent,
         chance=chance,
         patience=turn.wiring.patience,
     )

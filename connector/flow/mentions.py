@@ -33,24 +33,28 @@ def carry_mention(turn: Turn) -> Outcome:
         return _edited(turn, mention)
     decision = turn.wiring.policy.decide(mention)
     turn.trace = encode(decision)
-    if not claim.parts:
+    if not turn.begun:
         if decision.ignored:
             return turn.outcome("ignored", decision.ignored)
         if turn.wiring.shadow:
             return turn.outcome("held", "shadow: decided, nothing written")
-    opening = any(part.request.op == "ticket" for part in claim.parts)
+    opening = turn.begun and any(part.request.op == "ticket" for part in claim.parts)
     if claim.ticket is None or opening:
         return _open(turn, mention, decision, follow_up_of=claim.ticket)
-    try:
-        return _append(turn, claim.ticket, mention, decision)
-    except Closed:
-        survivor = turn.desk.survivor(claim.ticket)
-        if survivor is not None:
-            turn.ticket = survivor
-            return _append(turn, survivor, mention, decision, refused=True)
-        return _open(turn, mention, decision, follow_up_of=claim.ticket, refused=True)
-    except Gone:
-        return _open(turn, mention, decision, refused=True)
+    tried: list[TicketId] = []
+    ticket: TicketId | None = claim.ticket
+    while ticket is not None and ticket not in tried:
+        try:
+            return _append(turn, ticket, mention, decision, refused=bool(tried))
+        except Closed:
+            tried.append(ticket)
+            merge = turn.desk.survivor(ticket)
+            ticket = merge.into if merge is not None else None
+            if merge is not None:
+                turn.ticket, turn.moved_at = merge.into, merge.at.timestamp()
+        except Gone:
+            return _open(turn, mention, decision, refused=True)
+    return _open(turn, mention, decision, follow_up_of=tried[-1], refused=True)
 
 
 def _open(
@@ -69,6 +73,7 @@ def _open(
         attachments=mention.attachments,
         follow_up_of=follow_up_of,
     )
+    turn.moved_at = None
     opened = turn.part(desk, 0, draft, refused=refused)
     if opened.ticket is None:
         raise Rejected("the helpdesk did not say which ticket it opened", service=desk.name)
@@ -122,13 +127,13 @@ def _edited(turn: Turn, mention: Mention) -> Outcome:
     if claim.ticket is None:
         what = "deleted" if mention.deleted else "edited"
         return turn.outcome("ignored", f"{what}, and there is no ticket to note it on")
-    if turn.wiring.shadow and not claim.parts:
-        return turn.outcome("held", "shadow: decided, nothing written")
     return carry_note(turn, CommentDraft(ticket=claim.ticket, html=notes.edited_html(claim.earlier, mention)))
 
 
 def carry_note(turn: Turn, draft: CommentDraft) -> Outcome:
     """A private note; on a ticket that is closed or deleted nobody waits for it."""
+    if turn.wiring.shadow and not turn.begun:
+        return turn.outcome("held", "shadow: decided, nothing written")
     try:
         turn.part(turn.desk, 0, draft)
     except (Closed, Gone) as error:
@@ -137,14 +142,14 @@ def carry_note(turn: Turn, draft: CommentDraft) -> Outcome:
 
 
 def _enriched(turn: Turn, mention: Mention) -> Mention:
-    """What costs a call to know is asked for once; when it keeps failing, the ticket does without."""
+    """With what costs a call to know; when that keeps failing, or the ticket is half-way there, it does without."""
     source = turn.wiring.sources.get(mention.source)
-    if source is None or not source.capabilities.enrich or turn.claim.parts or mention.deleted:
+    if source is None or not source.capabilities.enrich or mention.deleted:
         return mention
     try:
         return source.enrich(mention)
     except ConnectorError as error:
-        if isinstance(error, Temporary) and turn.claim.attempts < _ENRICH_TRIES:
+        if isinstance(error, Temporary) and turn.claim.attempts < _ENRICH_TRIES and not turn.begun:
             raise
         return mention
 

@@ -54,6 +54,7 @@ class Verdict:
 
 
 _GIVEN_UP = (Rejected, Unsupported, Closed, BadAnswer, Gone)
+_BUG_TRIES = 3
 
 
 def decide(
@@ -68,18 +69,14 @@ def decide(
     if isinstance(error, AuthFailed):
         wait = patience.probe_every
         return Verdict("again", wait=1.0, counted=False, pause=wait, stop=error.sentence or "not authorised")
-    if isinstance(error, _GIVEN_UP):
-        return Verdict("fail")
-    if isinstance(error, Temporary | Uncertain):
-        if too_old:
-            return Verdict("person" if doubted or isinstance(error, Uncertain) else "fail")
-        asked = error.wait if isinstance(error, Temporary) and error.wait else 0.0
-        if isinstance(error, Uncertain):
-            return Verdict("again", wait=min(patience.in_doubt_wait, growing(attempts, chance, patience)))
-        return Verdict("again", wait=max(asked, growing(attempts, chance, patience)))
-    if isinstance(error, ConnectorError) or attempts < 2:
-        return Verdict("again", wait=growing(attempts, chance, patience))
-    return Verdict("person" if doubted else "fail")
+    foreseen = isinstance(error, ConnectorError)
+    if isinstance(error, _GIVEN_UP) or (foreseen and too_old) or (not foreseen and attempts >= _BUG_TRIES - 1):
+        return Verdict("person" if doubted or isinstance(error, Uncertain) else "fail")
+    pause = growing(attempts, chance, patience)
+    if isinstance(error, Uncertain):
+        return Verdict("again", wait=min(patience.in_doubt_wait, pause))
+    asked = error.wait if isinstance(error, Temporary) and error.wait else 0.0
+    return Verdict("again", wait=max(asked, pause))
 
 
 def growing(attempts: int, chance: float, patience: Patience) -> float:

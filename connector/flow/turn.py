@@ -17,7 +17,8 @@ from connector.flow.retry import Patience
 from connector.helpdesks.base import Helpdesk
 from connector.model import Key, Receipt, Request, TicketId
 from connector.sources.base import Source
-from connector.store.queue import Claim, End, Intent, Outcome
+from connector.store.claims import Claim
+from connector.store.queue import End, Intent, Outcome
 from connector.triage import Policy
 
 D = TypeVar("D")
@@ -59,7 +60,8 @@ class Turn:
     """A claimed delivery in our hands, and what we have learnt about it.
 
     `intend` gives back when an intent is durable and raises LeaseLost when the delivery is not ours any more.
-    `doubt`: the part at hand may have happened. `receipt` is that of part `n`, not yet stored; `receipts` are all.
+    `doubt`: the part at hand may have happened; `absent`: a look-up proved that it has not. `receipt` is that of part
+    `n`, not yet stored; `receipts` are all.
     """
 
     claim: Claim
@@ -67,9 +69,11 @@ class Turn:
     intend: Callable[[Intent], None]
     n: int = 0
     doubt: bool = False
+    absent: bool = False
     receipt: Receipt | None = None
     receipts: dict[int, Receipt] = field(default_factory=dict)
     ticket: TicketId | None = None
+    moved_at: float | None = None
     external_id: str | None = None
     trace: str | None = None
     joined: tuple[int, ...] = ()
@@ -89,6 +93,11 @@ class Turn:
             raise Temporary(f'the helpdesk "{name}" is not configured any more; put it back, or drop this')
         return desk
 
+    @property
+    def begun(self) -> bool:
+        """Whether something of it had happened before this turn, or may have. What certainly did not is made anew."""
+        return self.claim.in_doubt or any(part.receipt is not None for part in self.claim.parts)
+
     def outcome(self, end: End | None = None, reason: str = "", **facts: Any) -> Outcome:
         """How the turn ended, with everything learnt in it."""
         return Outcome(
@@ -98,6 +107,7 @@ class Turn:
             receipt=self.receipt,
             part=self.n,
             ticket=self.ticket,
+            moved_at=self.moved_at,
             external_id=self.external_id,
             trace=self.trace,
             joined=self.joined,
@@ -137,7 +147,8 @@ class Turn:
             if not known.request.repeatable and since < patience.in_doubt_wait:
                 raise StillInDoubt(patience.in_doubt_wait - since)
             if since >= patience.key_memory:
-                raise MadeAnew
+                raise CannotLook if found is None else MadeAnew
+            self.absent = found is not None and since >= patience.in_doubt_wait
             request = known.request  # the very same bytes, and with them everything that rides along
         if before_sending is not None:
             before_sending()
@@ -153,6 +164,7 @@ class Turn:
                 joined=self.joined,
                 receipt=earlier,
                 ticket=self.ticket,
+                moved_at=self.moved_at,
                 external_id=self.external_id,
                 resent=known is not None and request is known.request,
             )
@@ -161,7 +173,7 @@ class Turn:
         return self._got(n, outlet.send(request, key))
 
     def _got(self, n: int, receipt: Receipt) -> Receipt:
-        self.n, self.receipt, self.doubt = n, receipt, False
+        self.n, self.receipt, self.doubt, self.absent = n, receipt, False, False
         self.receipts[n] = receipt
         return receipt
 
@@ -171,11 +183,11 @@ def part_key(claim: Claim, n: int) -> Key:
     return claim.key if n == 0 else Key(f"{claim.key}-{n}")
 
 
-def _look(outlet: Outlet[Any], request: Request, key: Key) -> tuple[Receipt, ...]:
-    """Look it up; an outlet that cannot look lets a repeatable request go again and leaves the rest to a person."""
+def _look(outlet: Outlet[Any], request: Request, key: Key) -> tuple[Receipt, ...] | None:
+    """Look it up. None: this outlet cannot look and the request may go again; what may not is left to a person."""
     try:
         return outlet.find(request, key)
     except Unsupported:
         if request.repeatable:
-            return ()
+            return None
         raise CannotLook from None

@@ -10,11 +10,13 @@ of changed tickets as safety net.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from connector.adapter import AccountOptions, Hook, Outlet
 from connector.errors import Unsupported
@@ -23,11 +25,13 @@ from connector.model import (
     CommentDraft,
     CommentId,
     Cursor,
+    Merge,
     Page,
     Receipt,
     Reply,
     TicketDraft,
     TicketId,
+    TicketState,
     Vocabulary,
 )
 
@@ -44,6 +48,17 @@ class HelpdeskCapabilities:
     closed_ticket: Literal["reopen", "follow_up"] = "reopen"
 
 
+class TagCommands(BaseModel):
+    """The tags by which an agent tells the connector something; an empty text switches one off."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reply_private: str = Field(default="reply_private", description="public comments go to the person alone")
+    do_not_reply: str = Field(default="do_not_reply", description="public comments stay in the helpdesk")
+    mute_author: str = Field(default="mute_author", description="no more tickets of this author")
+    release_reply: str = Field(default="release_reply", description="held replies of this ticket leave after all")
+
+
 class HelpdeskOptions(AccountOptions):
     """The keys every helpdesk takes."""
 
@@ -52,6 +67,31 @@ class HelpdeskOptions(AccountOptions):
         default="", description="ticket field (title or id) that shows the state of a reply; else a tag"
     )
     reopen: bool = Field(default=True, description="reopen a ticket whose reply failed or is held")
+    commands: TagCommands = Field(default=TagCommands(), description="tags by which agents tell us something")
+
+
+def plain_address(value: str, example: str) -> str:
+    """An account's address without its API path: https, or http on this machine only. ValueError says what is wrong
+    with it."""
+    parts = urlsplit(value.strip())
+    host = parts.hostname or ""
+    if parts.scheme not in ("https", "http") or not host:
+        raise ValueError(f"has to be an address such as {example}")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError("has to begin with https:// (http:// only for this machine)")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("has to be the plain address, without a log-in, ? or #")
+    path = parts.path.rstrip("/").removesuffix("/api/v2")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Helpdesk(Outlet[TicketDraft | CommentDraft]):
@@ -91,10 +131,14 @@ class Helpdesk(Outlet[TicketDraft | CommentDraft]):
                 return reply
         return None
 
+    def read_tickets(self, tickets: Sequence[TicketId]) -> Sequence[TicketState]:
+        """How up to 100 tickets stand; one that was deleted is left out."""
+        raise Unsupported(f"{self.type} cannot tell how tickets stand", service=self.name)
+
     def find_tickets(self, external_id: str) -> tuple[Receipt, ...]:
         """Tickets that carry our external id, oldest first, deleted ones not among them. Called by `verify`."""
         raise Unsupported(f"{self.type} cannot look up tickets", service=self.name)
 
-    def survivor(self, ticket: TicketId) -> TicketId | None:
-        """The ticket this one was merged into, if it was."""
+    def survivor(self, ticket: TicketId) -> Merge | None:
+        """The ticket this one was merged into, if it was, and when."""
         return None

@@ -2,6 +2,7 @@
 
     Store       opens the database, migrates it, hands out transactions
     arrivals    accept mentions, replies and wake-ups, each with its cursor in the same transaction
+    claims      a delivery leased to us, read whole
     queue       claim, intend, settle: the life of a delivery
     reconcile   what is looked at again: once in doubt, or waiting too long
     journal     what people ask: the balance, lists, one delivery whole; retry, drop, release
@@ -11,7 +12,8 @@ Every function takes the transaction it works in, so that any number of them com
 
 from __future__ import annotations
 
-from connector.store.queue import Claim, Follower, Outcome, Part
+from connector.store.claims import Claim, Follower, Part
+from connector.store.queue import Outcome
 from connector.store.store import Store, StoreBusy, Tx
 
 __all__ = ["Claim", "Follower", "Outcome", "Part", "Store", "StoreBusy", "Tx"]

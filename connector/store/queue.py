@@ -32,70 +32,17 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from connector.errors import ConnectorError
-from connector.model import CommentDraft, Key, Mention, Receipt, Reply, Request, TicketId, decode, encode
+from connector.model import CommentDraft, Receipt, Request, TicketId, encode
 from connector.store.arrivals import bear, wake
+from connector.store.claims import Claim, load
 from connector.store.store import Tx, either, now
-from connector.store.tables import accounts, conversations, cursors, deliveries, mentions, parts, replies
+from connector.store.tables import accounts, conversations, cursors, deliveries, parts
 
 End = Literal["done", "failed", "unsure", "held", "ignored"]
-_COALESCED = 20
 
 
 class LeaseLost(ConnectorError):
     """Another replica has taken this delivery over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One call of a delivery: its frozen request, when it was first intended, what came back."""
-
-    n: int
-    request: Request
-    intent_at: float
-    receipt: Receipt | None
-
-
-@dataclass(frozen=True, slots=True)
-class Follower:
-    """A mention of the same lane that waits behind the claimed one and may be carried with it."""
-
-    id: int
-    mention: Mention
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A delivery leased to us, with everything needed to carry it. `now` is the database's clock at the claim."""
-
-    id: int
-    lane: int
-    kind: Literal["mention", "reply", "note"]
-    account: str
-    source: str
-    helpdesk: str
-    key: Key
-    owner: str
-    fence: int
-    now: float
-    born: float
-    attempts: int
-    in_doubt: bool
-    doubted_at: float | None
-    released: bool
-    ticket: TicketId | None
-    external_id: str
-    body: str
-    mention: Mention | None
-    reply: Reply | None
-    parts: tuple[Part, ...]
-    followers: tuple[Follower, ...] = ()
-    earlier: Mention | None = None
-    heard: tuple[Mention, ...] = ()
-
-    @property
-    def note(self) -> CommentDraft:
-        """The draft of a note."""
-        return decode(CommentDraft, self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +59,7 @@ class Intent:
     receipt: Receipt | None = None
     ticket: TicketId | None = None
     external_id: str | None = None
+    moved_at: float | None = None
     resent: bool = False
 
 
@@ -120,7 +68,8 @@ class Outcome:
     """How one turn of carrying ended.
 
     `end` names the ending; without it the delivery stays: due again after `wait`, still in doubt if `in_doubt`.
-    `counted` says whether this was an attempt. `ticket` is the link it made. `notes` are born in the same
+    `counted` says whether this was an attempt. `ticket` is the link it made, `moved_at` when that ticket took
+    over from another (comments on it from before were not for this person). `notes` are born in the same
     transaction. `pause` and `stop` tell about the account: seconds until its next call, and why none is made.
     """
 
@@ -134,6 +83,7 @@ class Outcome:
     part: int = 0
     ticket: TicketId | None = None
     external_id: str | None = None
+    moved_at: float | None = None
     trace: str | None = None
     joined: tuple[int, ...] = ()
     notes: tuple[CommentDraft, ...] = ()
@@ -229,129 +179,6 @@ def _spend(tx: Tx, account: Any, calls: int, at: float) -> None:
         tx.execute(sa.update(accounts).where(accounts.c.name == account.name).values(paused_until=at + 60.0))
 
 
-_LOAD = (
-    sa.select(
-        deliveries.c.id,
-        deliveries.c.kind,
-        deliveries.c.account,
-        deliveries.c.source,
-        deliveries.c.key,
-        deliveries.c.lane,
-        deliveries.c.fence,
-        deliveries.c.attempts,
-        deliveries.c.doubted_at,
-        deliveries.c.reason,
-        deliveries.c.created_at,
-        deliveries.c.body,
-        conversations.c.helpdesk,
-        conversations.c.ticket,
-        conversations.c.external_id,
-        conversations.c.live_in,
-        mentions.c.body.label("mention_body"),
-        mentions.c.version,
-        replies.c.body.label("reply_body"),
-    )
-    .join(conversations, conversations.c.id == deliveries.c.conversation)
-    .outerjoin(mentions, mentions.c.id == deliveries.c.mention)
-    .outerjoin(replies, replies.c.id == deliveries.c.reply)
-    .where(deliveries.c.id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(deliveries.c.rank, deliveries.c.due_at, deliveries.c.id)
-)
-
-_PARTS = (
-    sa.select(parts)
-    .where(parts.c.delivery.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(parts.c.delivery, parts.c.n)
-)
-
-_FOLLOWERS = (
-    sa.select(deliveries.c.id, deliveries.c.kind, mentions.c.body, mentions.c.version)
-    .outerjoin(mentions, mentions.c.id == deliveries.c.mention)
-    .where(deliveries.c.lane == sa.bindparam("lane"), sa.literal_column("deliveries.state = 'blocked'"))
-    .order_by(deliveries.c.id)
-    .limit(_COALESCED)
-)
-
-_EARLIER = (
-    sa.select(mentions.c.body)
-    .where(mentions.c.source == sa.bindparam("source"), mentions.c.external_id == sa.bindparam("external_id"))
-    .where(mentions.c.version != sa.bindparam("version"))
-    .order_by(mentions.c.id.desc())
-    .limit(1)
-)
-
-_HEARD = (
-    sa.select(mentions.c.body)
-    .where(mentions.c.conversation == sa.bindparam("conversation"))
-    .order_by(mentions.c.id.desc())
-    .limit(100)
-)
-
-
-def load(tx: Tx, ids: Sequence[int], doubt: set[int], owner: str, at: float) -> list[Claim]:
-    rows = tx.execute(_LOAD, {"ids": ids}).all()
-    known: dict[int, list[Part]] = {}
-    begun = [row.id for row in rows if row.fence > 1 or row.doubted_at is not None]
-    for row in tx.execute(_PARTS, {"ids": begun}) if begun else ():
-        receipt = decode(Receipt, row.receipt) if row.receipt else None
-        part = Part(row.n, Request(row.op, row.body, row.repeatable), row.intent_at, receipt)
-        known.setdefault(row.delivery, []).append(part)
-    return [_claim(tx, row, tuple(known.get(row.id, ())), row.id in doubt, owner, at) for row in rows]
-
-
-def _claim(tx: Tx, row: Any, own: tuple[Part, ...], in_doubt: bool, owner: str, at: float) -> Claim:
-    mention = decode(Mention, row.mention_body) if row.mention_body else None
-    followers: tuple[Follower, ...] = ()
-    earlier: Mention | None = None
-    heard: tuple[Mention, ...] = ()
-    if row.kind == "mention" and mention is not None:
-        started = in_doubt or any(part.receipt for part in own)
-        if row.ticket and row.live_in > 1 and not row.version and not started:
-            followers = _followers(tx, row.lane)
-        if row.version:
-            words = {"source": row.source, "external_id": mention.external_id, "version": row.version}
-            body = tx.execute(_EARLIER, words).scalar()
-            earlier = decode(Mention, body) if body else None
-    elif row.kind == "reply":
-        bodies = tx.execute(_HEARD, {"conversation": row.lane // 2}).scalars()
-        heard = tuple(decode(Mention, body) for body in bodies)[::-1]
-    return Claim(
-        id=row.id,
-        lane=row.lane,
-        kind=row.kind,
-        account=row.account,
-        source=row.source,
-        helpdesk=row.helpdesk,
-        key=Key(row.key),
-        owner=owner,
-        fence=row.fence,
-        now=at,
-        born=row.created_at,
-        attempts=row.attempts,
-        in_doubt=in_doubt,
-        doubted_at=row.doubted_at,
-        released=row.reason == "released",
-        ticket=None if row.ticket is None else TicketId(row.ticket),
-        external_id=row.external_id or "",
-        body=row.body or "",
-        mention=mention,
-        reply=decode(Reply, row.reply_body) if row.reply_body else None,
-        parts=own,
-        followers=followers,
-        earlier=earlier,
-        heard=heard,
-    )
-
-
-def _followers(tx: Tx, lane: int) -> tuple[Follower, ...]:
-    found: list[Follower] = []
-    for row in tx.execute(_FOLLOWERS, {"lane": lane}):
-        if row.kind != "mention" or row.version:
-            break
-        found.append(Follower(row.id, decode(Mention, row.body)))
-    return tuple(found)
-
-
 def forget_leases(tx: Tx) -> None:
     """Nobody else can be working on this database: whatever is leased was left by a dead process."""
     for table in (deliveries, cursors):
@@ -379,7 +206,7 @@ def intend_all(tx: Tx, intents: Sequence[Intent], lease: float) -> list[bool]:
         [{"number": i.claim.id, "until": at + lease, "plan": i.plan, "decision": i.trace} for i in kept],
     )
     _save_receipts(tx, [(i.claim, i.n - 1, i.receipt) for i in kept if i.receipt is not None])
-    _link(tx, [(i.claim, i.ticket, i.external_id) for i in kept if i.ticket or i.external_id])
+    _link(tx, [i for i in kept if i.ticket or i.external_id])
     _many(tx, _PUT_PART[tx.dialect.name], [_frozen(intent, at) for intent in kept])
     parted = [i.claim for i in kept if not i.resent and i.n == 0 and i.claim.kind == "mention"]
     _many(tx, _PART_WITH, [{"in_lane": c.lane, "ridden": c.id} for c in parted if c.followers or c.parts])
@@ -462,6 +289,7 @@ _PUT_LINK = (
     .values(
         ticket=sa.func.coalesce(sa.bindparam("to_ticket", type_=sa.Text), conversations.c.ticket),
         external_id=sa.func.coalesce(sa.bindparam("named", type_=sa.Text), conversations.c.external_id),
+        linked_at=sa.func.coalesce(sa.bindparam("moved_at", type_=sa.Double), conversations.c.linked_at),
     )
 )
 
@@ -471,8 +299,11 @@ def _save_receipts(tx: Tx, saved: Sequence[tuple[Claim, int, Receipt]]) -> None:
     _many(tx, _PUT_RECEIPT, rows)
 
 
-def _link(tx: Tx, links: Sequence[tuple[Claim, TicketId | None, str | None]]) -> None:
-    rows = [{"number": c.lane // 2, "to_ticket": ticket, "named": named} for c, ticket, named in links]
+def _link(tx: Tx, made: Sequence[Intent] | Sequence[Outcome]) -> None:
+    rows = [
+        {"number": one.claim.lane // 2, "to_ticket": one.ticket, "named": one.external_id, "moved_at": one.moved_at}
+        for one in made
+    ]
     _many(tx, _PUT_LINK, sorted(rows, key=lambda row: int(row["number"])))
 
 
@@ -499,7 +330,7 @@ def settle_all(tx: Tx, outcomes: Sequence[Outcome]) -> list[bool]:
     kept = [outcome for outcome, is_ours in zip(outcomes, ours, strict=True) if is_ours]
     _many(tx, _SETTLE, [_settled(outcome, at) for outcome in kept])
     _save_receipts(tx, [(o.claim, o.part, o.receipt) for o in kept if o.receipt is not None])
-    _link(tx, [(o.claim, o.ticket, o.external_id) for o in kept if o.ticket is not None])
+    _link(tx, [o for o in kept if o.ticket is not None])
     for outcome in kept:
         mine = outcome.claim
         if outcome.ticket is not None and (mine.in_doubt or mine.doubted_at is not None):
@@ -565,12 +396,17 @@ def _settle_joined(tx: Tx, outcome: Outcome, at: float) -> int:
 
 
 def free_lanes(tx: Tx, ended: Mapping[int, int], at: float) -> None:
-    """So many of each of these lanes have ended: the next one that waits in it becomes ready."""
+    """So many of each of these lanes have ended, their heads among them: the next one that waits becomes ready."""
+    leave_lanes(tx, ended)
+    if ended:
+        tx.execute(_PROMOTE, {"lanes": list(ended), "at": at})
+
+
+def leave_lanes(tx: Tx, ended: Mapping[int, int]) -> None:
+    """So many of each of these lanes have ended."""
     for side, leave in enumerate(_LEAVE):
         lanes = sorted(lane for lane in ended if lane % 2 == side)
         _many(tx, leave, [{"number": lane // 2, "ended": ended[lane]} for lane in lanes])
-    if ended:
-        tx.execute(_PROMOTE, {"lanes": list(ended), "at": at})
 
 
 _LEAVE = [

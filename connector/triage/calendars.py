@@ -99,9 +99,11 @@ class Open(Condition):
         return lambda facts: is_open(facts.mention.created_at)
 
     def tell(self, facts: Facts, held: bool) -> str:
+        """Open or closed."""
         return f"{self.calendar.name} was {'open' if held else 'closed'}"
 
     def bounds(self, known: Mapping[str, Any]) -> tuple[bool, bool]:
+        """It may hold or not: nothing known of a mention tells the hour."""
         return True, True
 
 

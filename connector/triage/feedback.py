@@ -59,6 +59,7 @@ class OfKind(Called):
         return lambda facts: name in facts.feedback
 
     def bounds(self, known: Mapping[str, Any]) -> tuple[bool, bool]:
+        """As far as what makes the kind is known."""
         if self.name in known.get("feedback", ()):
             return True, False
         return self.meaning.bounds(known)

@@ -17,6 +17,8 @@ from connector.errors import ConfigError, Problem
 from connector.triage.calendars import Calendar, conditions, read_calendar, read_zone
 from connector.triage.deadlines import Plan, read_plan
 from connector.triage.feedback import Kind, Kinds, read_kind
+from connector.triage.guard import Guard
+from connector.triage.guard.read import read_guard
 from connector.triage.policy import Policy
 from connector.triage.review import review
 from connector.triage.rules import TABLES, Rule, Rules, read_tables
@@ -30,7 +32,7 @@ from connector.yamlfile import read
 
 FILE_KEYS = (
     "timezone", "remember_days", "lists", "calendars", "feedback", "score", "rules", "sources", "brands", "tables",
-    "deadlines", "templates", "card",
+    "deadlines", "templates", "card", "guard",
 )  # fmt: skip
 TEMPLATES: Mapping[str, int] = {"subject": 2_000, "comment": MOST_COMMENT}
 TEMPLATE_KEYS = (*TEMPLATES, "answers")
@@ -81,6 +83,7 @@ def load(directory: Path, detector: ToneDetector | None = None) -> Policy:
         answers=merged.answers,
         remember_days=merged.remember_days,
         card_trace=merged.card_trace,
+        guard=merged.guard,
     )
 
 
@@ -135,6 +138,7 @@ class _Merged:
         self.score: Score | None = None
         self.plan: Plan | None = None
         self.answers = Answers({})
+        self.guard = Guard()
         self.timezone = "UTC"
         self.zone: tzinfo = UTC
         self.remember_days = REMEMBER_DAYS
@@ -173,6 +177,9 @@ class _Merged:
         used: set[str] = set()
         for _, content in contents:
             used |= lists_in({key: value for key, value in content.items() if key != "lists"})
+        for sheet, content in contents:
+            if "guard" in content and self._once(sheet, ("guard",)):
+                self.guard = read_guard(content["guard"], sheet, self.lists)
         for sheet, content in contents:
             lists = content.get("lists")
             for name in lists if isinstance(lists, dict) else ():

@@ -30,6 +30,7 @@ from connector.triage.condition import told
 from connector.triage.deadlines import Plan
 from connector.triage.facts import Facts, fold, said_in
 from connector.triage.feedback import NEGATIVE, Kinds, above
+from connector.triage.guard import Guard
 from connector.triage.lint import lint
 from connector.triage.rules import Rule, Tables
 from connector.triage.score import Score
@@ -44,6 +45,7 @@ _CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 _EVIDENCE = 5
 _NOTHING_KNOWN = Past()
 _KEPT = "would ignore this, but a negative mention is never ignored without `allow_negative: true`"
+_NOTHING = "(no text)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Policy:
     answers: Answers = field(repr=False)
     remember_days: int
     card_trace: bool
+    guard: Guard = field(default=Guard(), repr=False)
 
     def decide(self, mention: Mention, past: Past = _NOTHING_KNOWN) -> Decision:
         """What becomes of this mention. Pure: the same mention and past give the same decision. Never raises.
@@ -214,7 +217,7 @@ class Policy:
             else:
                 if text:
                     return text
-        return usual.text(named)
+        return usual.text(named) or _NOTHING
 
 
 class _Work:

@@ -12,12 +12,10 @@ developer.zendesk.com/api-reference/ticketing/introduction (Idempotency), …/ti
 
 from __future__ import annotations
 
-import ipaddress
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -32,7 +30,8 @@ from connector.errors import (
     Uncertain,
     Unsupported,
 )
-from connector.helpdesks.base import Helpdesk, HelpdeskCapabilities, HelpdeskOptions
+from connector.helpdesks.base import Helpdesk, HelpdeskCapabilities, HelpdeskOptions, plain_address
+from connector.helpdesks.content import defused
 from connector.helpdesks.zendesk import drafts, hooks, limits
 from connector.helpdesks.zendesk.account import Account, Json, login_header
 from connector.helpdesks.zendesk.comments import Comments, receipt_from_audit
@@ -48,6 +47,7 @@ from connector.model import (
     Cursor,
     Identity,
     Key,
+    Merge,
     Page,
     Person,
     Receipt,
@@ -56,6 +56,7 @@ from connector.model import (
     Settings,
     TicketDraft,
     TicketId,
+    TicketState,
     Vocabulary,
 )
 
@@ -92,16 +93,7 @@ class ZendeskOptions(HelpdeskOptions):
     @field_validator("base_url")
     @classmethod
     def _address(cls, value: str) -> str:
-        parts = urlsplit(value.strip())
-        host = parts.hostname or ""
-        if parts.scheme not in ("https", "http") or not host:
-            raise ValueError("has to be an address such as https://acme.zendesk.com")
-        if parts.scheme == "http" and not _is_loopback(host):
-            raise ValueError("has to begin with https:// (http:// only for this machine)")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("has to be the plain address, without a log-in, ? or #")
-        path = parts.path.rstrip("/").removesuffix("/api/v2")
-        return f"{parts.scheme}://{parts.netloc}{path}"
+        return plain_address(value, "https://acme.zendesk.com")
 
     @model_validator(mode="after")
     def _one_login(self) -> ZendeskOptions:
@@ -112,15 +104,6 @@ class ZendeskOptions(HelpdeskOptions):
         if not oauth and not (token and self.email):
             raise ValueError("needs email and api_token, or oauth_token")
         return self
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Zendesk(Helpdesk):
@@ -258,6 +241,16 @@ class Zendesk(Helpdesk):
         """Every comment of the ticket, oldest first."""
         return self._comments.replies(ticket)
 
+    def read_tickets(self, tickets: Sequence[TicketId]) -> Sequence[TicketState]:
+        """Status, tags, assignee's name and satisfaction of up to 100 tickets (tickets page, show_many)."""
+        operation = "read tickets"
+        params = {"ids": ",".join(tickets), "include": "users"}
+        body = self._account.get("/tickets/show_many", operation=operation, params=params)
+        users = body.get("users")
+        names = {row.get("id"): str(row.get("name") or "") for row in users} if isinstance(users, list) else {}
+        rows = self._account.rows_in(body, "tickets", operation)
+        return tuple(state_of(row, names) for row in rows if row.get("status") != "deleted")
+
     def read_reply(self, ticket: TicketId, comment: CommentId) -> Reply | None:
         """One comment as it is now."""
         return self._comments.reply(ticket, comment)
@@ -266,7 +259,7 @@ class Zendesk(Helpdesk):
         """Tickets with that external id, which Zendesk does not keep unique. Their comments are not looked at."""
         return tuple(Receipt("", self.ticket_url(ticket), ticket) for ticket in self._with_external_id(external_id))
 
-    def survivor(self, ticket: TicketId) -> TicketId | None:
+    def survivor(self, ticket: TicketId) -> Merge | None:
         """The ticket this one was merged into, as far as Zendesk shows it."""
         return self._comments.survivor(ticket)
 
@@ -280,7 +273,7 @@ class Zendesk(Helpdesk):
         untag = drafts.tags_of(draft.settings.untag)
         tags = [tag for tag in drafts.tags_of(draft.settings.tags) if tag not in untag]
         ticket: Json = {
-            "subject": drafts.defused(draft.subject),
+            "subject": defused(draft.subject),
             "external_id": draft.external_id,
             "requester_id": author,
             "comment": comment,
@@ -315,7 +308,7 @@ class Zendesk(Helpdesk):
         """The comment with its files. `as_agent`: the API user is its updater, so no placeholder may be left in it;
         a new ticket submitted by its requester holds static text (tickets page)."""
         tokens, missing = self._files.upload(draft.attachments)
-        html = drafts.defused(draft.html) if as_agent else draft.html
+        html = defused(draft.html) if as_agent else draft.html
         comment: Json = {"html_body": drafts.comment_html(html, missing)}
         if tokens:
             comment["uploads"] = tokens
@@ -474,6 +467,19 @@ class Zendesk(Helpdesk):
 
     def _auth_failed(self, words: str) -> ConnectorError:
         return AuthFailed(words, service=self.http.service, operation="check")
+
+
+def state_of(row: Json, names: Mapping[int, str]) -> TicketState:
+    """A ticket's row in our words; a custom status counts as its category, which `status` holds."""
+    rating = row.get("satisfaction_rating")
+    score = str(rating.get("score") or "") if isinstance(rating, dict) else ""
+    return TicketState(
+        TicketId(str(row["id"])),
+        status=str(row.get("status") or ""),
+        tags=tuple(str(tag) for tag in row.get("tags") or ()),
+        assignee=names.get(row.get("assignee_id") or 0, ""),
+        satisfaction=score.partition("_")[0] if score.startswith(("good", "bad")) else "",
+    )
 
 
 def _shown(secret: SecretStr | None) -> str:

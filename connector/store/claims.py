@@ -1,0 +1,210 @@
+"""A claim: a delivery leased to us, read whole, with everything that is needed to carry it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from connector.model import CommentDraft, Key, Mention, Receipt, Reply, Request, TicketId, decode
+from connector.store.store import Tx
+from connector.store.tables import conversations, deliveries, mentions, parts, replies
+
+_COALESCED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One call of a delivery: its frozen request, when it was last intended, what came back."""
+
+    n: int
+    request: Request
+    intent_at: float
+    receipt: Receipt | None
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """A mention of the same lane that waits behind the claimed one and may be carried with it."""
+
+    id: int
+    mention: Mention
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A delivery leased to us, with everything needed to carry it. `now` is the database's clock at the claim."""
+
+    id: int
+    lane: int
+    kind: Literal["mention", "reply", "note"]
+    account: str
+    source: str
+    helpdesk: str
+    key: Key
+    owner: str
+    fence: int
+    now: float
+    born: float
+    attempts: int
+    in_doubt: bool
+    doubted_at: float | None
+    released: bool
+    ticket: TicketId | None
+    external_id: str
+    body: str
+    mention: Mention | None
+    reply: Reply | None
+    parts: tuple[Part, ...]
+    followers: tuple[Follower, ...] = ()
+    earlier: Mention | None = None
+    heard: tuple[Mention, ...] = ()
+    said_before: tuple[float, ...] = ()
+
+    @property
+    def note(self) -> CommentDraft:
+        """The draft of a note."""
+        return decode(CommentDraft, self.body)
+
+
+_LOAD = (
+    sa.select(
+        deliveries.c.id,
+        deliveries.c.kind,
+        deliveries.c.account,
+        deliveries.c.source,
+        deliveries.c.key,
+        deliveries.c.lane,
+        deliveries.c.fence,
+        deliveries.c.attempts,
+        deliveries.c.doubted_at,
+        deliveries.c.reason,
+        deliveries.c.created_at,
+        deliveries.c.body,
+        deliveries.c.reply,
+        conversations.c.helpdesk,
+        conversations.c.ticket,
+        conversations.c.external_id,
+        conversations.c.live_in,
+        mentions.c.body.label("mention_body"),
+        mentions.c.version,
+        replies.c.body.label("reply_body"),
+        replies.c.digest,
+    )
+    .join(conversations, conversations.c.id == deliveries.c.conversation)
+    .outerjoin(mentions, mentions.c.id == deliveries.c.mention)
+    .outerjoin(replies, replies.c.id == deliveries.c.reply)
+    .where(deliveries.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(deliveries.c.rank, deliveries.c.due_at, deliveries.c.id)
+)
+
+_PARTS = (
+    sa.select(parts)
+    .where(parts.c.delivery.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(parts.c.delivery, parts.c.n)
+)
+
+_FOLLOWERS = (
+    sa.select(deliveries.c.id, deliveries.c.kind, mentions.c.body, mentions.c.version)
+    .outerjoin(mentions, mentions.c.id == deliveries.c.mention)
+    .where(deliveries.c.lane == sa.bindparam("lane"), sa.literal_column("deliveries.state = 'blocked'"))
+    .order_by(deliveries.c.id)
+    .limit(_COALESCED)
+)
+
+_EARLIER = (
+    sa.select(mentions.c.body)
+    .where(mentions.c.source == sa.bindparam("source"), mentions.c.external_id == sa.bindparam("external_id"))
+    .where(mentions.c.version != sa.bindparam("version"))
+    .order_by(mentions.c.id.desc())
+    .limit(1)
+)
+
+_HEARD = (
+    sa.select(mentions.c.body)
+    .where(mentions.c.conversation == sa.bindparam("conversation"))
+    .order_by(mentions.c.id.desc())
+    .limit(100)
+)
+
+
+_SAID_BEFORE = (
+    sa.select(replies.c.received_at)
+    .join(conversations, conversations.c.id == replies.c.conversation)
+    .where(replies.c.digest == sa.bindparam("digest"), conversations.c.source == sa.bindparam("source"))
+    .where(replies.c.id < sa.bindparam("number"))
+    .order_by(replies.c.id.desc())
+    .limit(100)
+)
+
+
+def load(tx: Tx, ids: Sequence[int], doubt: set[int], owner: str, at: float) -> list[Claim]:
+    """These deliveries whole, in the order they are due; those in `doubt` are marked so."""
+    rows = tx.execute(_LOAD, {"ids": ids}).all()
+    known: dict[int, list[Part]] = {}
+    begun = [row.id for row in rows if row.fence > 1 or row.doubted_at is not None]
+    for row in tx.execute(_PARTS, {"ids": begun}) if begun else ():
+        receipt = decode(Receipt, row.receipt) if row.receipt else None
+        part = Part(row.n, Request(row.op, row.body, row.repeatable), row.intent_at, receipt)
+        known.setdefault(row.delivery, []).append(part)
+    return [_claim(tx, row, tuple(known.get(row.id, ())), row.id in doubt, owner, at) for row in rows]
+
+
+def _claim(tx: Tx, row: Any, own: tuple[Part, ...], in_doubt: bool, owner: str, at: float) -> Claim:
+    mention = decode(Mention, row.mention_body) if row.mention_body else None
+    followers: tuple[Follower, ...] = ()
+    earlier: Mention | None = None
+    heard: tuple[Mention, ...] = ()
+    said: tuple[float, ...] = ()
+    if row.kind == "mention" and mention is not None:
+        started = in_doubt or any(part.receipt for part in own)
+        if row.ticket and row.live_in > 1 and not row.version and not started:
+            followers = _followers(tx, row.lane)
+        if row.version:
+            words = {"source": row.source, "external_id": mention.external_id, "version": row.version}
+            body = tx.execute(_EARLIER, words).scalar()
+            earlier = decode(Mention, body) if body else None
+    elif row.kind == "reply":
+        bodies = tx.execute(_HEARD, {"conversation": row.lane // 2}).scalars()
+        heard = tuple(decode(Mention, body) for body in bodies)[::-1]
+        if row.digest:
+            words = {"digest": row.digest, "source": row.source, "number": row.reply}
+            said = tuple(tx.execute(_SAID_BEFORE, words).scalars())
+    return Claim(
+        id=row.id,
+        lane=row.lane,
+        kind=row.kind,
+        account=row.account,
+        source=row.source,
+        helpdesk=row.helpdesk,
+        key=Key(row.key),
+        owner=owner,
+        fence=row.fence,
+        now=at,
+        born=row.created_at,
+        attempts=row.attempts,
+        in_doubt=in_doubt,
+        doubted_at=row.doubted_at,
+        released=row.reason == "released",
+        ticket=None if row.ticket is None else TicketId(row.ticket),
+        external_id=row.external_id or "",
+        body=row.body or "",
+        mention=mention,
+        reply=decode(Reply, row.reply_body) if row.reply_body else None,
+        parts=own,
+        followers=followers,
+        earlier=earlier,
+        heard=heard,
+        said_before=said,
+    )
+
+
+def _followers(tx: Tx, lane: int) -> tuple[Follower, ...]:
+    found: list[Follower] = []
+    for row in tx.execute(_FOLLOWERS, {"lane": lane}):
+        if row.kind != "mention" or row.version:
+            break
+        found.append(Follower(row.id, decode(Mention, row.body)))
+    return tuple(found)
