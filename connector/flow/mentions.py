@@ -11,16 +11,19 @@ from connector.model import (
     CommentDraft,
     Decision,
     Mention,
+    Past,
     Person,
     Settings,
     TicketDraft,
     TicketId,
+    decode,
     encode,
 )
 from connector.store.queue import Outcome
 from connector.triage import card
 
 _ENRICH_TRIES = 3
+_SHOWN_TICKETS = 5
 
 
 def carry_mention(turn: Turn) -> Outcome:
@@ -31,7 +34,7 @@ def carry_mention(turn: Turn) -> Outcome:
     never_seen = claim.ticket is None and claim.earlier is None and not mention.deleted
     if mention.version and not never_seen:
         return _edited(turn, mention)
-    decision = turn.wiring.policy.decide(mention)
+    decision = turn.wiring.policy.decide(mention, _past(turn))
     turn.trace = encode(decision)
     if not turn.begun:
         if decision.ignored:
@@ -55,6 +58,15 @@ def carry_mention(turn: Turn) -> Outcome:
         except Gone:
             return _open(turn, mention, decision, refused=True)
     return _open(turn, mention, decision, follow_up_of=tried[-1], refused=True)
+
+
+def _past(turn: Turn) -> Past:
+    """What we remember of the author, as far back as the mapping looks."""
+    claim = turn.claim
+    since = claim.now - turn.wiring.policy.remember_days * 86_400.0
+    earlier = tuple(ticket for ticket, at in claim.contacts if at >= since)
+    last = decode(Decision, claim.last_trace).tone.label if claim.last_trace else "unknown"
+    return Past(len(earlier), earlier[:_SHOWN_TICKETS], claim.answered, last)
 
 
 def _open(

@@ -13,6 +13,7 @@ from connector.store.store import Tx
 from connector.store.tables import conversations, deliveries, mentions, parts, replies
 
 _COALESCED = 20
+_REMEMBERED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,9 @@ class Claim:
     earlier: Mention | None = None
     heard: tuple[Mention, ...] = ()
     said_before: tuple[float, ...] = ()
+    contacts: tuple[tuple[TicketId, float], ...] = ()
+    answered: bool = False
+    last_trace: str = ""
 
     @property
     def note(self) -> CommentDraft:
@@ -90,6 +94,7 @@ _LOAD = (
         conversations.c.live_in,
         mentions.c.body.label("mention_body"),
         mentions.c.version,
+        mentions.c.author,
         replies.c.body.label("reply_body"),
         replies.c.digest,
     )
@@ -130,6 +135,31 @@ _HEARD = (
 )
 
 
+_CONTACTS = (
+    sa.select(conversations.c.ticket, sa.func.max(mentions.c.received_at).label("at"))
+    .join(mentions, mentions.c.conversation == conversations.c.id)
+    .where(mentions.c.author == sa.bindparam("author"), mentions.c.conversation != sa.bindparam("conversation"))
+    .where(conversations.c.ticket.is_not(None))
+    .group_by(conversations.c.ticket)
+    .order_by(sa.desc("at"))
+    .limit(_REMEMBERED)
+)
+
+_ANSWERED = (
+    sa.select(deliveries.c.id)
+    .where(deliveries.c.conversation == sa.bindparam("conversation"), deliveries.c.kind == "reply")
+    .where(deliveries.c.state == "done")
+    .limit(1)
+)
+
+_LAST_TRACE = (
+    sa.select(deliveries.c.trace)
+    .where(deliveries.c.conversation == sa.bindparam("conversation"), deliveries.c.kind == "mention")
+    .where(deliveries.c.id < sa.bindparam("number"), deliveries.c.trace.is_not(None))
+    .order_by(deliveries.c.id.desc())
+    .limit(1)
+)
+
 _SAID_BEFORE = (
     sa.select(replies.c.received_at)
     .join(conversations, conversations.c.id == replies.c.conversation)
@@ -158,10 +188,12 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], in_doubt: bool, owner: str, 
     earlier: Mention | None = None
     heard: tuple[Mention, ...] = ()
     said: tuple[float, ...] = ()
+    past: dict[str, Any] = {}
     if row.kind == "mention" and mention is not None:
         started = in_doubt or any(part.receipt for part in own)
         if row.ticket and row.live_in > 1 and not row.version and not started:
             followers = _followers(tx, row.lane)
+        past = _past(tx, row)
         if row.version:
             words = {"source": row.source, "external_id": mention.external_id, "version": row.version}
             body = tx.execute(_EARLIER, words).scalar()
@@ -198,7 +230,20 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], in_doubt: bool, owner: str, 
         earlier=earlier,
         heard=heard,
         said_before=said,
+        **past,
     )
+
+
+def _past(tx: Tx, row: Any) -> dict[str, Any]:
+    """What is remembered of the author when a mention is decided: their other tickets, newest first, and, in a
+    conversation that has a ticket, whether we have answered and how their last mention was decided."""
+    conversation = {"conversation": row.lane // 2}
+    rows = tx.execute(_CONTACTS, conversation | {"author": row.author}) if row.author else ()
+    found: dict[str, Any] = {"contacts": tuple((TicketId(one.ticket), one.at) for one in rows)}
+    if row.ticket:
+        found["answered"] = tx.execute(_ANSWERED, conversation).first() is not None
+        found["last_trace"] = tx.execute(_LAST_TRACE, conversation | {"number": row.id}).scalar() or ""
+    return found
 
 
 def _followers(tx: Tx, lane: int) -> tuple[Follower, ...]:

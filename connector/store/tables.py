@@ -97,6 +97,7 @@ sa.Index(
 _blocked = deliveries.c.state == "blocked"
 sa.Index("deliveries_blocked", deliveries.c.lane, deliveries.c.id, sqlite_where=_blocked, postgresql_where=_blocked)
 sa.Index("deliveries_mention", deliveries.c.mention)
+sa.Index("deliveries_conversation", deliveries.c.conversation, deliveries.c.id)
 sa.Index("deliveries_state", deliveries.c.state, deliveries.c.source)
 _unchecked = sa.and_(deliveries.c.doubted_at.is_not(None), deliveries.c.checked_at.is_(None))
 sa.Index("deliveries_unchecked", deliveries.c.doubted_at, sqlite_where=_unchecked, postgresql_where=_unchecked)

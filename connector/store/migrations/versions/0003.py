@@ -26,6 +26,7 @@ def upgrade() -> None:
     op.add_column("replies", sa.Column("digest", sa.Text(), server_default="", nullable=False))
     op.create_index("replies_digest", "replies", ["digest", "received_at"], unique=False)
     op.create_index("replies_conversation", "replies", ["conversation", "id"], unique=False)
+    op.create_index("deliveries_conversation", "deliveries", ["conversation", "id"], unique=False)
     op.create_table(
         "tickets",
         sa.Column("helpdesk", sa.Text(), nullable=False),

@@ -1,0 +1,40 @@
+"""What is remembered of an author comes with the claim of their next mention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from store_builders import NOON, answer, arrive, claim, linked, one, reply, settle
+
+from connector.model import Author, Mention
+from connector.store import Store
+
+Make = Callable[..., Mention]
+
+
+def test_other_tickets_of_the_same_person_are_remembered_newest_first(store: Store, mention: Make) -> None:
+    linked(store, mention(thread_id="a"), "7")
+    arrive(store, mention(thread_id="b"), at=NOON + 10)
+    settle(store, one(store, at=NOON + 10), ticket="8", at=NOON + 10)
+    arrive(store, mention(thread_id="c"), mention(thread_id="d", author=Author("u2", "Olga")), at=NOON + 20)
+    found = {got.mention.author.id: got.contacts for got in claim(store, at=NOON + 20) if got.mention}
+    assert found == {"u1": (("8", NOON + 10), ("7", NOON)), "u2": ()}
+
+
+def test_what_was_said_in_the_same_conversation_is_no_other_ticket(store: Store, mention: Make) -> None:
+    linked(store, mention(thread_id="a"), "7")
+    arrive(store, mention(thread_id="a"))
+    assert one(store).contacts == ()
+
+
+def test_an_answer_that_stands_and_the_last_decision_are_remembered(store: Store, mention: Make) -> None:
+    linked(store, mention(thread_id="a"), "7")
+    arrive(store, mention(thread_id="a"))
+    second = one(store)
+    assert second.answered is False
+    settle(store, second, trace="decided")
+    answer(store, reply(1))
+    settle(store, one(store, account="feed"))
+    arrive(store, mention(thread_id="a"))
+    again = one(store)
+    assert (again.answered, again.last_trace) == (True, "decided")
