@@ -11,20 +11,23 @@ from __future__ import annotations
 
 import ipaddress
 import json as jsonlib
+import re
 import socket
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import tenacity
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -46,6 +49,9 @@ from connector.log import masked
 USER_AGENT = f"connector/{__version__}"
 _MAX_ANSWER = 32 * 1024 * 1024
 _DEFAULT_WAIT = 30.0
+_MOST_PLACES = 10
+_REDIRECTED = frozenset({301, 302, 303, 307, 308})
+_PLAIN = re.compile(r"https?://[\w.:\[\]-]+(/[!-~]*)?", re.ASCII | re.IGNORECASE)
 
 _REPEATED = tenacity.Retrying(
     retry=tenacity.retry_if_exception_type(Temporary),
@@ -139,6 +145,9 @@ class Http:
         self.budget = Budget()
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
+        self._pools: list[HTTPConnectionPool] = []
+        self._patience = urllib3.Timeout(connect=timeout[0], read=timeout[1])
+        self._direct = not _proxies()
         self._lock = threading.Lock()
 
     def call(
@@ -202,7 +211,7 @@ class Http:
                         operation=operation,
                         status=response.status_code,
                     )
-                content = _read(response, limit)
+                content = _read(response.headers, response.iter_content, response.close, limit)
                 if content is None:
                     raise Rejected(
                         f"the file is larger than {limit // 1024} kB",
@@ -230,6 +239,9 @@ class Http:
             for session in self._sessions:
                 session.close()
             self._sessions.clear()
+            for pool in self._pools:
+                pool.close()
+            self._pools.clear()
             self._local = threading.local()
 
     def _session(self, kind: str = "any") -> requests.Session:
@@ -260,17 +272,79 @@ class Http:
         harmless: bool,
     ) -> Answer:
         try:
-            # prepared without the session: merging with its (empty) defaults costs as much as the call itself
-            request = requests.Request(method, url, headers=headers, data=data, params=params, auth=auth).prepare()
-            response = self._session().send(request, timeout=self.timeout, allow_redirects=harmless, stream=True)
-            content = _read(response, _MAX_ANSWER)
-        except requests.RequestException as error:
+            answer = (
+                self._straight(method, url, data, headers) if self._is_plain(url, params, auth, headers) else None
+            )
+            if answer is None or (harmless and answer.status in _REDIRECTED):
+                answer = self._roundabout(method, url, params, data, headers, auth, harmless)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._broken(error, operation, harmless) from None
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._broken(error, operation, harmless) from None
-        if content is None:
+        if answer.body is None:
             raise BadAnswer("the answer is larger than 32 MB", service=self.service, operation=operation)
-        return Answer(response.status_code, CaseInsensitiveDict(response.headers), content, response.url)
+        return Answer(answer.status, answer.headers, answer.body, answer.url)
+
+    def _is_plain(self, url: str, params: Any, auth: Any, headers: Mapping[str, str]) -> bool:
+        """Whether the call can be sent as it stands: nothing to encode, to follow or to refuse."""
+        return (
+            self._direct
+            and not params
+            and auth is None
+            and _PLAIN.fullmatch(url) is not None
+            and all(value.isprintable() and value[:1] != " " for value in headers.values())
+        )
+
+    def _straight(self, method: str, url: str, data: bytes | None, headers: Mapping[str, str]) -> _Raw:
+        """One exchange on a kept connection of this thread: a third of what it costs through `requests`."""
+        parts = urlsplit(url)
+        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        response = self._pool(f"{parts.scheme}://{parts.netloc}").urlopen(
+            method,
+            target,
+            body=data,
+            headers=dict(headers),
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=self._patience,
+            preload_content=False,
+        )
+        content = _read(response.headers, response.stream, response.close, _MAX_ANSWER)
+        return _Raw(response.status, response.headers, content, url)
+
+    def _roundabout(
+        self,
+        method: str,
+        url: str,
+        params: Any,
+        data: bytes | None,
+        headers: Mapping[str, str],
+        auth: tuple[str, str] | None,
+        harmless: bool,
+    ) -> _Raw:
+        """One exchange through `requests`, which encodes addresses, follows redirects and knows proxies."""
+        # prepared without the session: merging with its (empty) defaults costs as much as the call itself
+        request = requests.Request(method, url, headers=headers, data=data, params=params, auth=auth).prepare()
+        response = self._session().send(request, timeout=self.timeout, allow_redirects=harmless, stream=True)
+        content = _read(response.headers, response.iter_content, response.close, _MAX_ANSWER)
+        return _Raw(response.status_code, CaseInsensitiveDict(response.headers), content, response.url)
+
+    def _pool(self, place: str) -> HTTPConnectionPool:
+        """This thread's kept connections to that scheme, host and port."""
+        pools: dict[str, HTTPConnectionPool] | None = getattr(self._local, "pools", None)
+        if pools is None:
+            pools = self._local.pools = {}
+        pool = pools.get(place)
+        if pool is None:
+            tls = {"cert_reqs": "CERT_REQUIRED", "ca_certs": DEFAULT_CA_BUNDLE_PATH}
+            pool = urllib3.connection_from_url(place, **(tls if place.lower().startswith("https:") else {}))
+            with self._lock:
+                if len(pools) >= _MOST_PLACES:
+                    forgotten = pools.pop(next(iter(pools)))
+                    self._pools.remove(forgotten)
+                    forgotten.close()
+                self._pools.append(pool)
+            pools[place] = pool
+        return pool
 
     def _broken(self, error: Exception, operation: str, harmless: bool) -> ConnectorError:
         service = self.service
@@ -279,7 +353,8 @@ class Http:
             requests.exceptions.InvalidURL
             | requests.exceptions.InvalidSchema
             | requests.exceptions.MissingSchema
-            | requests.exceptions.InvalidHeader,
+            | requests.exceptions.InvalidHeader
+            | urllib3.exceptions.LocationValueError,
         ):
             return Rejected("the address of the call is not valid", service=service, operation=operation)
         if _never_sent(error):
@@ -332,16 +407,29 @@ def retry_after(answer: Answer) -> float | None:
         return None
 
 
-def _read(response: requests.Response, limit: int) -> bytes | None:
-    if int(response.headers.get("Content-Length") or 0) > limit:
-        response.close()
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """An answer whose body may be too large (None)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | None
+    url: str
+
+
+def _read(
+    headers: Mapping[str, str], stream: Callable[[int], Iterable[bytes]], close: Callable[[], None], limit: int
+) -> bytes | None:
+    """A body of at most so many bytes, decoded; None when there are more."""
+    if int(headers.get("Content-Length") or 0) > limit:
+        close()
         return None
     chunks: list[bytes] = []
     size = 0
-    for chunk in response.iter_content(65_536):
+    for chunk in stream(65_536):
         size += len(chunk)
         if size > limit:
-            response.close()
+            close()
             return None
         chunks.append(chunk)
     return b"".join(chunks)
@@ -367,7 +455,8 @@ def _never_sent(error: Exception) -> bool:
             | urllib3.exceptions.NewConnectionError
             | urllib3.exceptions.ConnectTimeoutError
             | requests.exceptions.SSLError
-            | requests.exceptions.ProxyError,
+            | requests.exceptions.ProxyError
+            | urllib3.exceptions.SSLError,
         )
         for cause in _causes(error)
     )
