@@ -4,19 +4,23 @@ Every call to the outside goes through `Http.call`, which keeps four promises: a
 comes out as an error that says what to do next (and a write whose answer was lost is Uncertain, never retried here);
 reads are repeated within seconds, writes never; nothing secret stands in an error. `Budget` keeps what the other side
 told us about its limits, shared by every thread of an account. `Http.download` fetches what strangers posted and
-therefore reaches only public addresses, checked on the connected socket itself, through redirects too.
+therefore reaches only public addresses: a name is resolved once, checked, and that very address is connected to,
+through redirects too, and through no proxy, which would reach for us what we may not.
 """
 
 from __future__ import annotations
 
+import contextlib
+import http.cookiejar
 import ipaddress
 import json as jsonlib
+import math
 import re
 import socket
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -48,7 +52,10 @@ from connector.log import masked
 
 USER_AGENT = f"connector/{__version__}"
 _MAX_ANSWER = 32 * 1024 * 1024
+_LONGEST = 120.0
+"""Seconds for a whole answer: a time-out between two bytes alone would let one drip for ever."""
 _DEFAULT_WAIT = 30.0
+_LONGEST_WAIT = 86_400.0
 _MOST_PLACES = 10
 _REDIRECTED = frozenset({301, 302, 303, 307, 308})
 _PLAIN = re.compile(r"https?://[\w.:\[\]-]+(/[!-~]*)?", re.ASCII | re.IGNORECASE)
@@ -147,7 +154,6 @@ class Http:
         self._sessions: list[requests.Session] = []
         self._pools: list[HTTPConnectionPool] = []
         self._patience = urllib3.Timeout(connect=timeout[0], read=timeout[1])
-        self._direct = not _proxies()
         self._lock = threading.Lock()
 
     def call(
@@ -175,6 +181,7 @@ class Http:
         """
         harmless = method in ("GET", "HEAD") if read is None else read
         sent = {"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})}
+        login = auth and (auth[0].encode(), auth[1].encode())
         data = body
         if json is not None:
             data = jsonlib.dumps(json, ensure_ascii=False, separators=(",", ":"))
@@ -184,7 +191,7 @@ class Http:
 
         def once() -> Answer:
             self.budget.take(limits, self.service, operation)
-            answer = self._exchange(method, url, params, data, sent, auth, operation, harmless)
+            answer = self._exchange(method, url, params, data, sent, login, operation, harmless)
             if learn is not None:
                 learn(answer)
             if 200 <= answer.status < 300 or answer.status in expect:
@@ -211,7 +218,7 @@ class Http:
                         operation=operation,
                         status=response.status_code,
                     )
-                content = _read(response.headers, response.iter_content, response.close, limit)
+                content = _read(response.raw, limit)
                 if content is None:
                     raise Rejected(
                         f"the file is larger than {limit // 1024} kB",
@@ -220,16 +227,10 @@ class Http:
                     )
                 kind = response.headers.get("Content-Type", "application/octet-stream").split(";")[0].strip()
                 return Download(content, kind)
-        except requests.RequestException as error:
-            if _is_private(error):
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            if any(isinstance(cause, _PrivateAddress) for cause in _causes(error)):
                 raise Rejected("the address is not public", service=self.service, operation=operation) from None
-            if isinstance(
-                error,
-                requests.exceptions.InvalidURL
-                | requests.exceptions.InvalidSchema
-                | requests.exceptions.MissingSchema
-                | requests.exceptions.TooManyRedirects,
-            ):
+            if isinstance(error, ValueError | requests.exceptions.TooManyRedirects):  # as requests' InvalidURL is
                 raise Rejected("the address cannot be fetched", service=self.service, operation=operation) from None
             raise Temporary("the file cannot be fetched now", service=self.service, operation=operation) from None
 
@@ -254,7 +255,7 @@ class Http:
             adapter = _PublicAdapter() if kind == "public" else HTTPAdapter(max_retries=0)
             for scheme in ("http://", "https://"):
                 session.mount(scheme, adapter)
-            session.proxies = dict(_proxies())
+            session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
             setattr(self._local, kind, session)
             with self._lock:
                 self._sessions.append(session)
@@ -267,34 +268,27 @@ class Http:
         params: Any,
         data: bytes | None,
         headers: Mapping[str, str],
-        auth: tuple[str, str] | None,
+        auth: tuple[bytes, bytes] | None,
         operation: str,
         harmless: bool,
     ) -> Answer:
         try:
-            answer = (
-                self._straight(method, url, data, headers) if self._is_plain(url, params, auth, headers) else None
-            )
+            answer = None
+            if method not in ("GET", "HEAD") and auth is None and not params and _is_plain(url, headers):
+                answer = self._straight(method, url, data, headers)
             if answer is None or (harmless and answer.status in _REDIRECTED):
-                answer = self._roundabout(method, url, params, data, headers, auth, harmless)
+                answer = self._roundabout(method, url, params, data, headers, auth, operation, harmless)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._broken(error, operation, harmless) from None
+        except ValueError:  # redirected to an address that is none
+            raise self._no_address(operation) from None
         if answer.body is None:
-            raise BadAnswer("the answer is larger than 32 MB", service=self.service, operation=operation)
+            kind = BadAnswer if harmless else Uncertain
+            raise kind("the answer is larger than 32 MB", service=self.service, operation=operation)
         return Answer(answer.status, answer.headers, answer.body, answer.url)
 
-    def _is_plain(self, url: str, params: Any, auth: Any, headers: Mapping[str, str]) -> bool:
-        """Whether the call can be sent as it stands: nothing to encode, to follow or to refuse."""
-        return (
-            self._direct
-            and not params
-            and auth is None
-            and _PLAIN.fullmatch(url) is not None
-            and all(value.isprintable() and value[:1] != " " for value in headers.values())
-        )
-
     def _straight(self, method: str, url: str, data: bytes | None, headers: Mapping[str, str]) -> _Raw:
-        """One exchange on a kept connection of this thread: a third of what it costs through `requests`."""
+        """One exchange on a kept connection of this thread: less than half of what it costs through `requests`."""
         parts = urlsplit(url)
         target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         response = self._pool(f"{parts.scheme}://{parts.netloc}").urlopen(
@@ -308,8 +302,7 @@ class Http:
             timeout=self._patience,
             preload_content=False,
         )
-        content = _read(response.headers, response.stream, response.close, _MAX_ANSWER)
-        return _Raw(response.status, response.headers, content, url)
+        return _Raw(response.status, response.headers, _read(response, _MAX_ANSWER), url)
 
     def _roundabout(
         self,
@@ -318,14 +311,21 @@ class Http:
         params: Any,
         data: bytes | None,
         headers: Mapping[str, str],
-        auth: tuple[str, str] | None,
+        auth: tuple[bytes, bytes] | None,
+        operation: str,
         harmless: bool,
     ) -> _Raw:
         """One exchange through `requests`, which encodes addresses, follows redirects and knows proxies."""
-        # prepared without the session: merging with its (empty) defaults costs as much as the call itself
-        request = requests.Request(method, url, headers=headers, data=data, params=params, auth=auth).prepare()
-        response = self._session().send(request, timeout=self.timeout, allow_redirects=harmless, stream=True)
-        content = _read(response.headers, response.iter_content, response.close, _MAX_ANSWER)
+        plain = {name: value if value.isascii() else value.encode() for name, value in headers.items()}
+        try:
+            # prepared without the session: merging with its (empty) defaults costs as much as the call itself
+            request = requests.Request(method, url, headers=plain, data=data, params=params, auth=auth).prepare()
+        except (requests.RequestException, ValueError):
+            raise self._no_address(operation) from None
+        response = self._session().send(
+            request, timeout=self.timeout, allow_redirects=harmless, stream=True, proxies=_proxies(url)
+        )
+        content = _read(response.raw, _MAX_ANSWER)
         return _Raw(response.status_code, CaseInsensitiveDict(response.headers), content, response.url)
 
     def _pool(self, place: str) -> HTTPConnectionPool:
@@ -356,12 +356,15 @@ class Http:
             | requests.exceptions.InvalidHeader
             | urllib3.exceptions.LocationValueError,
         ):
-            return Rejected("the address of the call is not valid", service=service, operation=operation)
+            return self._no_address(operation)
         if _never_sent(error):
             return Temporary(f"cannot connect: {_reason(error)}", service=service, operation=operation)
         if harmless:
             return Temporary(f"no answer: {_reason(error)}", service=service, operation=operation)
         return Uncertain(f"sent, but no answer came: {_reason(error)}", service=service, operation=operation)
+
+    def _no_address(self, operation: str) -> ConnectorError:
+        return Rejected("the address of the call is not valid", service=self.service, operation=operation)
 
     def _slow_down(self, answer: Answer, operation: str, name: str, scope: Scope) -> RateLimited:
         wait = retry_after(answer) or _DEFAULT_WAIT
@@ -398,13 +401,13 @@ def retry_after(answer: Answer) -> float | None:
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return None if math.isnan(seconds) else min(max(0.0, seconds), _LONGEST_WAIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,21 +420,30 @@ class _Raw:
     url: str
 
 
-def _read(
-    headers: Mapping[str, str], stream: Callable[[int], Iterable[bytes]], close: Callable[[], None], limit: int
-) -> bytes | None:
-    """A body of at most so many bytes, decoded; None when there are more."""
-    if int(headers.get("Content-Length") or 0) > limit:
-        close()
-        return None
+def _is_plain(url: str, headers: Mapping[str, str]) -> bool:
+    """Whether a call can be sent as it stands: nothing to encode or to refuse, and no proxy in between."""
+    return (
+        _PLAIN.fullmatch(url) is not None
+        and all(value.isascii() and value.isprintable() and value[:1] != " " for value in headers.values())
+        and not _proxies(url)
+    )
+
+
+def _read(response: urllib3.response.BaseHTTPResponse, limit: int) -> bytes | None:
+    """The body, decompressed; None when it is larger than the limit. TimeoutError when the whole takes too long."""
+    length = response.headers.get("Content-Length", "")
+    until = time.monotonic() + _LONGEST
     chunks: list[bytes] = []
-    size = 0
-    for chunk in stream(65_536):
-        size += len(chunk)
-        if size > limit:
-            close()
-            return None
+    size = int(length) if length.isdecimal() and int(length) > limit else 0
+    while size <= limit and (chunk := response.read1(65_536, decode_content=True)):
         chunks.append(chunk)
+        size += len(chunk)
+        if time.monotonic() > until:
+            response.close()
+            raise TimeoutError
+    if size > limit:
+        response.close()
+        return None
     return b"".join(chunks)
 
 
@@ -462,10 +474,6 @@ def _never_sent(error: Exception) -> bool:
     )
 
 
-def _is_private(error: Exception) -> bool:
-    return any(isinstance(cause, _PrivateAddress) for cause in _causes(error))
-
-
 def _reason(error: Exception) -> str:
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.strerror:
@@ -475,31 +483,61 @@ def _reason(error: Exception) -> str:
     return "the connection was lost"
 
 
-def _proxies() -> Mapping[str, str]:
-    return urllib.request.getproxies()
+def _proxies(url: str) -> dict[str, str]:
+    """The environment's proxies for this address; none when it is among those excepted (no_proxy)."""
+    found = urllib.request.getproxies()
+    if not found or urllib.request.proxy_bypass(urlsplit(url).netloc.rpartition("@")[2], found):
+        return {}
+    return found
 
 
 class _PrivateAddress(urllib3.exceptions.NewConnectionError):
-    """The socket came out at an address that is not public."""
+    """The name leads to an address that is not public."""
 
 
-def _checked(conn: HTTPConnection, sock: socket.socket) -> socket.socket:
-    address = ipaddress.ip_address(sock.getpeername()[0].split("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    if not (mapped or address).is_global:
-        sock.close()
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def _is_public(text: str) -> bool:
+    """Whether everybody may reach this address; one of IPv6 that stands for one of IPv4 is judged as that."""
+    address = ipaddress.ip_address(text.split("%", maxsplit=1)[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        meant = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            meant = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if meant is not None:
+            return meant.is_global
+    return address.is_global and not address.is_multicast
+
+
+def _connect(conn: HTTPConnection, connect: Callable[[], socket.socket]) -> socket.socket:
+    """Connect to an address that was checked, not to a name that may change its mind in between."""
+    name = conn.host
+    try:
+        found = [place[4][0] for place in socket.getaddrinfo(name.strip("[]"), conn.port, type=socket.SOCK_STREAM)]
+    except (OSError, UnicodeError):
+        return connect()  # fails the same way, with urllib3's words
+    if not all(_is_public(str(address)) for address in found):
         raise _PrivateAddress(conn, "the address is not public")
-    return sock
+    try:
+        for address in found[:-1]:
+            conn.host = str(address)
+            with contextlib.suppress(urllib3.exceptions.HTTPError):
+                return connect()
+        conn.host = str(found[-1])
+        return connect()
+    finally:
+        conn.host = name
 
 
 class _PublicConnection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        return _checked(self, super()._new_conn())
+        return _connect(self, super()._new_conn)
 
 
 class _PublicTLSConnection(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
-        return _checked(self, super()._new_conn())
+        return _connect(self, super()._new_conn)
 
 
 class _PublicPool(HTTPConnectionPool):
@@ -511,7 +549,7 @@ class _PublicTLSPool(HTTPSConnectionPool):
 
 
 class _PublicAdapter(HTTPAdapter):
-    """Connects only to public addresses; checked after connecting, so that a name cannot change its mind."""
+    """Connects only to public addresses."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

@@ -11,6 +11,8 @@ from bs4.element import NavigableString, Tag
 _URL = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]»”]")
 _BLOCKS = frozenset("p div ul ol table tr blockquote pre h1 h2 h3 h4 h5 h6 section article header footer hr".split())
 _SILENT = frozenset({"script", "style", "head", "title", "template"})
+_KEPT = "\x1f"
+"""A space of preformatted text, until all others are gone that a browser would not show."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -41,20 +43,23 @@ def _inline(text: str) -> str:
 def to_text(html: str) -> str:
     """An agent's HTML as plain text: paragraphs and lists kept, a link as `text (address)` or the bare address,
     images by their alternative text, quoted scripts and styles gone, spaces as a browser would show them."""
-    soup = BeautifulSoup(html, "html.parser")
+    soup = BeautifulSoup(_CONTROL.sub("", html), "html.parser")
     out: list[str] = []
-    _walk(soup, out)
+    try:
+        _walk(soup, out)
+    except RecursionError:  # nested deeper than anything a person made; its words are still wanted
+        out = [soup.get_text()]
     text = "".join(out)
     text = re.sub(r"[ \t\u00a0]*\n[ \t\u00a0]*", "\n", text)
     text = re.sub(r"\n{3,}", "\n\n", text)
-    return _CONTROL.sub("", text).replace("\u00a0", " ").strip()
+    return _CONTROL.sub("", text.replace(_KEPT, " ")).replace("\u00a0", " ").strip()
 
 
 def _walk(node: Tag, out: list[str], pre: bool = False) -> None:
     for child in node.children:
         if isinstance(child, NavigableString):
             if type(child) is NavigableString:
-                out.append(str(child) if pre else re.sub(r"[ \t\r\n\f]+", " ", str(child)))
+                out.append(str(child).replace(" ", _KEPT) if pre else re.sub(r"[ \t\r\n\f]+", " ", str(child)))
         elif isinstance(child, Tag) and child.name not in _SILENT:
             _element(child, out, pre)
 

@@ -289,6 +289,26 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketState:
+    """How a ticket stands, as the helpdesk tells it: its status in our words (new, open, pending, hold, solved,
+    closed), its tags, who works on it, and what the person said of the answer (good, bad; empty: nothing)."""
+
+    ticket: TicketId
+    status: str
+    tags: tuple[str, ...] = ()
+    assignee: str = ""
+    satisfaction: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """A ticket went on in another one, since `at` on the helpdesk's clock."""
+
+    into: TicketId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """One answer of a pull: items oldest first, where to go on, and whether there is more right now."""
 

@@ -45,7 +45,7 @@ def _load(group: str, kind: str, contract: type[T]) -> type[T]:
     point = _found(group)[kind]
     try:
         loaded = point.load()
-    except ImportError as error:
+    except Exception as error:  # whatever another package does when it is loaded is told of its account
         raise ConnectorError(f'the adapter "{kind}" cannot be loaded: {error}') from error
     if not (isinstance(loaded, type) and issubclass(loaded, contract)):
         raise ConnectorError(f'the adapter "{kind}" ({point.value}) is not a {contract.__name__}')

@@ -18,12 +18,16 @@ from typing import Any
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from connector import log
 from connector.adapter import Hook
 from connector.errors import BadHook, ConnectorError, Temporary
+
+_SLOWEST_BODY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,13 @@ def application(handlers: Handlers, max_body: int) -> Starlette:
             return _refused(error.status or 400, error.sentence)
         except Temporary as error:
             return _refused(503, error.sentence, {"Retry-After": str(int(error.wait or 5))})
+        except ClientDisconnect:
+            return _refused(400, "the caller hung up")
         except ConnectorError as error:
             return _refused(500, error.sentence)
+        except Exception as error:  # noqa: BLE001 - an adapter's bug: told, and no other account suffers from it
+            log.get().error("hook failed", account=request.path_params["name"], exc_info=error)
+            return _refused(500, "this call could not be read because of a mistake of ours; it is logged")
 
     async def alive(_: Request) -> Response:
         return _state(handlers.alive())
@@ -73,22 +82,37 @@ def application(handlers: Handlers, max_body: int) -> Starlette:
             Route("/healthz", alive),
             Route("/readyz", ready),
             Route("/metrics", metrics),
-        ]
+        ],
+        exception_handlers={HTTPException: _elsewhere},
     )
 
 
 async def _body(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
+    if declared.isdecimal() and int(declared) > limit:
         raise BadHook(f"the body is larger than {limit} bytes", status=413)
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise BadHook(f"the body is larger than {limit} bytes", status=413)
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(_SLOWEST_BODY):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise BadHook(f"the body is larger than {limit} bytes", status=413)
+                chunks.append(chunk)
+    except TimeoutError:
+        raise BadHook(f"the body did not come within {_SLOWEST_BODY:.0f} s", status=408) from None
     return b"".join(chunks)
+
+
+async def _elsewhere(request: Request, error: Exception) -> Response:
+    """No such address, or not by that method."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    sentences = {
+        404: "there is nothing at this address; hooks are POST /hooks/NAME",
+        405: f"{request.method} does nothing here; hooks are sent with POST",
+    }
+    return _refused(status, sentences.get(status, "this call cannot be answered"), getattr(error, "headers", None))
 
 
 def _refused(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -26,6 +26,7 @@ from connector.log import remember_secret
 
 Where = tuple[str | int, ...]
 
+_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _MAX_DEPTH = 40
 _MAX_NODES = 200_000
 
@@ -98,10 +99,12 @@ def read(path: Path, shown: str | None = None) -> Document:
             [Problem(name, 0, 0, "", f"cannot be read: {error.strerror or type(error).__name__}")]
         ) from None
     except UnicodeDecodeError as error:
-        raise ConfigError(
-            [Problem(name, 0, 0, "", f"is not UTF-8 text (byte {error.start}); save it as UTF-8")]
-        ) from None
+        raise ConfigError([_not_utf8(name, error)]) from None
     return parse(text, name, path.parent)
+
+
+def _not_utf8(name: str, error: UnicodeDecodeError) -> Problem:
+    return Problem(name, 0, 0, "", f"is not UTF-8 text (byte {error.start}); save it as UTF-8")
 
 
 def parse(text: str, name: str, base: Path | None = None) -> Document:
@@ -120,6 +123,10 @@ def parse(text: str, name: str, base: Path | None = None) -> Document:
     if node is not None:
         document.value = _Builder(document, base or Path()).build(node, (), 0)
     return document
+
+
+def _unknown(tag: str) -> str:
+    return f'unknown tag "{tag}"; known are !env NAME and !file PATH'
 
 
 class _Builder:
@@ -142,6 +149,9 @@ class _Builder:
             message = "is nested or repeated out of all proportion"
             raise ConfigError([Problem(self.document.file, mark.line + 1, mark.column + 1, dotted(where), message)])
         self.document.places[where] = Place(node.start_mark.line + 1, node.start_mark.column + 1)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
+            self.fail(node, where, _unknown(node.tag))
+            return None
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, where, depth)
         if isinstance(node, yaml.SequenceNode):
@@ -151,7 +161,8 @@ class _Builder:
     def mapping(self, node: yaml.MappingNode, where: Where, depth: int) -> dict[Any, Any]:
         result: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            key = self.scalar(key_node, where) if isinstance(key_node, yaml.ScalarNode) else None
+            simple = isinstance(key_node, yaml.ScalarNode) and not key_node.tag.startswith("!")
+            key = self.scalar(key_node, where) if simple else None
             if not isinstance(key, str | int | float | bool):
                 self.fail(key_node, where, "a key has to be plain text")
                 continue
@@ -169,7 +180,7 @@ class _Builder:
         if node.tag == "!file":
             return self.file(node, where)
         if node.tag.startswith("!"):
-            self.fail(node, where, f'unknown tag "{node.tag}"; known are !env NAME and !file PATH')
+            self.fail(node, where, _unknown(node.tag))
             return None
         try:
             return self.scalars.construct_object(node, deep=True)
@@ -206,9 +217,11 @@ class _Builder:
 def load_dotenv(path: Path) -> None:
     """Put NAME=value lines of a .env file into the environment; what is set already wins. No file: nothing."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError:
         return
+    except UnicodeDecodeError as error:
+        raise ConfigError([_not_utf8(str(path), error)]) from None
     for line in lines:
         name, separator, value = line.strip().removeprefix("export ").partition("=")
         if separator and not name.startswith("#"):

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 
 from connector.model import Author, Mention
 from connector.store import Store
@@ -24,6 +25,9 @@ from connector.store.tables import metadata
 
 if "XDG_RUNTIME_DIR" not in os.environ:
     os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="connector-run-")
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no finding
+settings.load_profile("patient")
 
 DATABASES = ("sqlite", "postgresql")
 

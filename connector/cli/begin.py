@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -220,7 +221,8 @@ def sandbox_zendesk(
         say.data(address)
         say.notice(f"tickets for a person: {address}/ · API: {address}/api/v2 · admin@example.com, token sandbox")
 
-    serve(host, port, data, webhook_url=webhook_url, webhook_secret=webhook_secret, ready=ready)
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+        serve(host, port, data, webhook_url=webhook_url, webhook_secret=webhook_secret, ready=ready)
 
 
 COMMANDS = (demo, init, sandbox)

@@ -24,6 +24,7 @@ from connector.yamlfile import read
 _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 _FILE = click.Path(dir_okay=False, exists=True, path_type=Path, allow_dash=False)
 _SAMPLES = 5
+_PER_TICKET = ("priority", "group", "per_day")
 _CALLS_PER_TICKET = 3  # requester, ticket, card
 
 
@@ -275,24 +276,24 @@ def preview(ctx: click.Context, file: Path, source: str, folder: Path | None, sa
     mentions = mentions_from_file(file, source=source, platform=source, received_at=time.time())
     report = _previewed(mentions, policy)
     if as_json:
-        say.as_json(report["counts"] | {"tickets": [explained(m, d) for m, d in report["opened"]]})
+        say.as_json(report["counts"] | {"decisions": [explained(m, d) for m, d in report["opened"]]})
         return
     counts = report["counts"]
     say.data(
-        f"{counts['seen']} seen → {counts['tickets']} tickets, {counts['appended']} appended, "
-        f"{counts['duplicates']} duplicates, {sum(counts['ignored'].values())} ignored"
+        f"{counts['seen']} seen → {say.count(counts['tickets'], 'ticket')}, {counts['appended']} appended, "
+        f"{say.count(counts['duplicates'], 'duplicate')}, {sum(counts['ignored'].values())} ignored"
     )
     for title in ("ignored", "priority", "group", "tone", "rules", "per_day"):
         if counts[title]:
             say.data()
             rows: list[tuple[str, int]] = list(counts[title].items())
             rows.sort(key=(lambda row: row[0]) if title == "per_day" else (lambda row: -row[1]))
-            say.table(rows, (title, "mentions"))
+            say.table(rows, (title.replace("_", " "), "tickets" if title in _PER_TICKET else "mentions"))
     if counts["negative_ignored"]:
         say.data()
-        say.data(f"warning: {counts['negative_ignored']} negative mentions would be ignored")
+        say.data(f"warning: {say.count(counts['negative_ignored'], 'negative mention')} would be ignored")
     say.data()
-    say.data(f"about {counts['api_calls']} calls to the helpdesk")
+    say.data(f"about {say.count(counts['api_calls'], 'call')} to the helpdesk")
     for mention, decision in report["opened"][:samples]:
         say.data()
         say.data("─" * 78)

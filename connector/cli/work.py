@@ -28,6 +28,7 @@ from connector.store import Store, Tx, journal
 from connector.store.arrivals import accept_mentions
 from connector.yamlfile import did_you_mean
 
+_NUMBER = click.IntRange(1, 2**62)
 _KINDS = ("mention", "reply", "note")
 _STATES = ("blocked", "ready", "intent", "done", "failed", "unsure", "held", "ignored")
 
@@ -77,6 +78,8 @@ def submit(ctx: click.Context, text: str | None, file: Path | None, url: str, au
     words: dict[str, Any] = {"source": name, "platform": options.platform or "manual", "received_at": time.time()}
     if (text is None) == (file is None):
         raise click.UsageError("give a TEXT or --file")
+    if text is not None and not text.strip():
+        raise click.UsageError("the TEXT is empty")
     try:
         mentions: tuple[Mention, ...] = (
             mentions_from_file(file, **words)
@@ -176,7 +179,8 @@ def _print_status(
     say.data(f"balance   {ledger}")
     parked = sum(n for (_, state), n in backlog.items() if state in ("held", "failed", "unsure"))
     if parked:
-        say.notice(f"{parked} need somebody: connector deliveries list --state held,failed,unsure")
+        verb = "needs" if parked == 1 else "need"
+        say.notice(f"{parked} {verb} somebody: connector deliveries list --state held,failed,unsure")
 
 
 def _with_silent(standing: list[journal.Account], settings: Config) -> list[journal.Account]:
@@ -300,7 +304,7 @@ def deliveries_show(ctx: click.Context, reference: str, as_json: bool) -> None:
 
 def _tend(name: str, help_text: str, act: Callable[[Tx, int], str], done: str) -> click.Command:
     @click.command(name, help=help_text)
-    @click.argument("numbers", type=int, nargs=-1, required=True, metavar="ID...")
+    @click.argument("numbers", type=_NUMBER, nargs=-1, required=True, metavar="ID...")
     @click.pass_context
     def command(ctx: click.Context, numbers: tuple[int, ...]) -> None:
         _act(ctx, numbers, act, done)
@@ -338,7 +342,7 @@ deliveries.add_command(
 
 
 @deliveries.command("drop")
-@click.argument("numbers", type=int, nargs=-1, required=True, metavar="ID...")
+@click.argument("numbers", type=_NUMBER, nargs=-1, required=True, metavar="ID...")
 @click.option("--reason", default="given up by hand", show_default=True, help="Why; it is kept.")
 @click.pass_context
 def deliveries_drop(ctx: click.Context, numbers: tuple[int, ...], reason: str) -> None:

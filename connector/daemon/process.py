@@ -176,11 +176,12 @@ class Daemon:
         for loop in self._loops.values():
             loop.stop()
         self._dispatcher.stop_claiming()
-        self._dispatcher.claims.close()
         for loop in self._loops.values():
             loop.join(5)
         with contextlib.suppress(ConnectorError, TimeoutError):
             self._dispatcher.run(lambda tx: release_pulls(tx, self.owner)).result(timeout=10)
+        # that was a turn that claimed nothing, so no claim can come any more and the workers may go home
+        self._dispatcher.claims.close()
         clean = self._dispatcher.stop(within=45)
         for assembly in (*self._retired, self._assembly):
             for source in assembly.sources.values():

@@ -13,12 +13,21 @@ from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from connector import log
-from connector.errors import AuthFailed, ConnectorError, Gone, RateLimited, Temporary, Unsupported
+from connector.errors import (
+    AuthFailed,
+    BadAnswer,
+    ConnectorError,
+    Gone,
+    RateLimited,
+    Rejected,
+    Temporary,
+    Unsupported,
+)
 from connector.flow.intake import arrivals, storable
 from connector.helpdesks.base import Helpdesk
-from connector.model import Cursor, Page, Reply, TicketId
+from connector.model import Cursor, Merge, Page, Reply, TicketId, TicketState
 from connector.sources.base import Source
-from connector.store import Tx
+from connector.store import Tx, tickets
 from connector.store.arrivals import (
     Pull,
     accept_mentions,
@@ -172,10 +181,11 @@ class ReplyPuller(Puller):
 
     def pull(self, pull: Pull) -> float:
         """Look at the tickets that wait for it; then, when it is time, ask which ones changed."""
-        tickets = self._do(lambda tx: due_wakeups(tx, self.name, _PAGE))
-        for ticket, seq in tickets:
-            self._look(ticket, seq)
-        if len(tickets) == _PAGE:
+        due = self._do(lambda tx: due_wakeups(tx, self.name, _PAGE))
+        states = self._states([ticket for ticket, _ in due])
+        for ticket, seq in due:
+            self._look(ticket, seq, states.get(ticket))
+        if len(due) == _PAGE:
             return 0.0
         if self.blind:
             return self.poll
@@ -183,7 +193,7 @@ class ReplyPuller(Puller):
         if left <= 0:
             left = self._changed(pull)
             self._next_look = time.monotonic() + left
-        return 0.0 if tickets else left
+        return 0.0 if due else left
 
     def _changed(self, pull: Pull) -> float:
         """Wake the tickets that changed since the last look; the seconds until the next."""
@@ -204,8 +214,23 @@ class ReplyPuller(Puller):
         woken = self._do(store)
         return 0.0 if page.more or woken else self.poll
 
-    def _look(self, ticket: TicketId, seq: int) -> None:
+    def _states(self, wanted: Sequence[TicketId]) -> dict[TicketId, TicketState]:
+        """How these tickets stand; nothing of a helpdesk that cannot tell: replies do not wait for that."""
+        if not wanted:
+            return {}
         try:
+            return {state.ticket: state for state in self.helpdesk.read_tickets(wanted)}
+        except Unsupported:
+            return {}
+        except (BadAnswer, Rejected, Gone) as error:
+            self._log.warning("how tickets stand cannot be read", why=error.sentence)
+            return {}
+
+    def _look(self, ticket: TicketId, seq: int, state: TicketState | None) -> None:
+        merge: Merge | None = None
+        try:
+            if state is not None and state.status == "closed":
+                merge = self.helpdesk.survivor(ticket)
             replies: Sequence[Reply] = [storable(reply) for reply in self.helpdesk.read_replies(ticket)]
         except Gone:
             replies = ()
@@ -222,9 +247,30 @@ class ReplyPuller(Puller):
             self._log.error("ticket cannot be read", ticket=ticket, why=why, exc_info=None if known else error)
             self._later(ticket, _ASIDE)
             return
-        new = self._do(lambda tx: accept_replies(tx, self.name, ticket, replies, seq))
+
+        def store(tx: Tx) -> int:
+            new = accept_replies(tx, self.name, ticket, replies, seq)
+            if state is not None:
+                self._heed(tx, state)
+            if merge is not None:
+                tickets.move(tx, self.name, ticket, merge)
+            return new
+
+        new = self._do(store)
         if new:
             self._log.info("replies accepted", ticket=ticket, new=new)
+        if merge is not None:
+            self._log.info("ticket merged, its conversation moves", ticket=ticket, into=merge.into)
+
+    def _heed(self, tx: Tx, state: TicketState) -> None:
+        """Remember how the ticket stands, and do what its tags ask."""
+        commands = self.helpdesk.options.commands
+        tickets.note_state(tx, self.name, state)
+        if commands.mute_author:
+            change = tickets.mute if commands.mute_author in state.tags else tickets.unmute
+            change(tx, self.name, state.ticket)
+        if commands.release_reply and commands.release_reply in state.tags:
+            tickets.release(tx, self.name, state.ticket, commands.release_reply)
 
     def _later(self, ticket: TicketId, seconds: float) -> None:
         self._do(lambda tx: delay_wakeup(tx, self.name, ticket, seconds))

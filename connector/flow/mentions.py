@@ -48,8 +48,10 @@ def carry_mention(turn: Turn) -> Outcome:
             return _append(turn, ticket, mention, decision, refused=bool(tried))
         except Closed:
             tried.append(ticket)
-            ticket = turn.desk.survivor(ticket)
-            turn.ticket = ticket or turn.ticket
+            merge = turn.desk.survivor(ticket)
+            ticket = merge.into if merge is not None else None
+            if merge is not None:
+                turn.ticket, turn.moved_at = merge.into, merge.at.timestamp()
         except Gone:
             return _open(turn, mention, decision, refused=True)
     return _open(turn, mention, decision, follow_up_of=tried[-1], refused=True)
@@ -71,6 +73,7 @@ def _open(
         attachments=mention.attachments,
         follow_up_of=follow_up_of,
     )
+    turn.moved_at = None
     opened = turn.part(desk, 0, draft, refused=refused)
     if opened.ticket is None:
         raise Rejected("the helpdesk did not say which ticket it opened", service=desk.name)

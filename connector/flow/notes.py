@@ -14,8 +14,8 @@ from connector.helpdesks.base import HelpdeskOptions
 from connector.markup import link, shorten, to_html
 from connector.model import CommentDraft, Mention, Receipt, Settings, TicketId
 
-ReplyState = Literal["queued", "sent", "held", "failed", "unsure"]
-_STATES: tuple[ReplyState, ...] = ("queued", "sent", "held", "failed", "unsure")
+ReplyState = Literal["queued", "sent", "held", "failed", "unsure", "kept"]
+_STATES: tuple[ReplyState, ...] = ("queued", "sent", "held", "failed", "unsure", "kept")
 
 _HEADINGS: dict[ReplyState, str] = {
     "queued": "Reply is still waiting: it is NOT public yet",
@@ -23,6 +23,7 @@ _HEADINGS: dict[ReplyState, str] = {
     "held": "Reply held: it is NOT public",
     "failed": "Reply NOT delivered",
     "unsure": "Nobody can tell whether the reply was posted",
+    "kept": "Reply not posted, as the ticket asks",
 }
 
 _REMEDIES: dict[ReplyState, str] = {
@@ -31,6 +32,7 @@ _REMEDIES: dict[ReplyState, str] = {
     "held": "Answer again with a public comment that fits.",
     "failed": "Answer again with a public comment, or answer by hand where it was written.",
     "unsure": "Look at the thread before you answer again; then tell an admin to retry or drop this delivery.",
+    "kept": "Take the tag off and answer again if the person is to read it.",
 }
 
 
@@ -50,12 +52,16 @@ def reply_note(
     *,
     mention: Mention | None,
     reason: str = "",
+    noticed: Sequence[tuple[str, str]] = (),
     receipts: Sequence[Receipt] = (),
     delivery: int,
 ) -> CommentDraft:
-    """The note about one reply, with the permalink of each post or with the reason and the way out."""
+    """The note about one reply, with the permalink of each post or with the reason and the way out. `noticed` are
+    the guard's findings, each a sentence with the words it is about."""
     lines = [f"<p><strong>{_HEADINGS[state]}</strong></p>"]
-    if reason:
+    if noticed:
+        lines.append(f"<ul>{''.join(_noticed_html(*one) for one in noticed)}</ul>")
+    elif reason:
         lines.append(f"<p>{escape(reason)}</p>")
     posted = "<br>".join(link(receipt.url) if receipt.url else escape(receipt.id) for receipt in receipts)
     if posted:
@@ -66,8 +72,14 @@ def reply_note(
         lines.append("<p>Nothing of it was posted.</p>")
     if state != "sent":
         thread = f" {link(mention.url, 'The thread.')}" if mention is not None and mention.url else ""
-        lines.append(f"<p>{_REMEDIES[state]}{thread}</p><p>delivery {delivery}</p>")
+        tag = options.commands.release_reply if state == "held" else ""
+        release = f" Or add the tag {escape(tag)}: then it leaves as it is." if tag else ""
+        lines.append(f"<p>{_REMEDIES[state]}{release}{thread}</p><p>delivery {delivery}</p>")
     return CommentDraft(ticket=ticket, html="".join(lines), settings=reply_settings(options, state))
+
+
+def _noticed_html(sentence: str, words: str) -> str:
+    return f"<li>{escape(sentence)}" + (f" «{escape(words)}»" if words else "") + "</li>"
 
 
 def edited_html(before: Mention | None, after: Mention) -> str:

@@ -73,6 +73,7 @@ class Turn:
     receipt: Receipt | None = None
     receipts: dict[int, Receipt] = field(default_factory=dict)
     ticket: TicketId | None = None
+    moved_at: float | None = None
     external_id: str | None = None
     trace: str | None = None
     joined: tuple[int, ...] = ()
@@ -106,6 +107,7 @@ class Turn:
             receipt=self.receipt,
             part=self.n,
             ticket=self.ticket,
+            moved_at=self.moved_at,
             external_id=self.external_id,
             trace=self.trace,
             joined=self.joined,
@@ -162,6 +164,7 @@ class Turn:
                 joined=self.joined,
                 receipt=earlier,
                 ticket=self.ticket,
+                moved_at=self.moved_at,
                 external_id=self.external_id,
                 resent=known is not None and request is known.request,
             )

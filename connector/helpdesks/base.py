@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from connector.adapter import AccountOptions, Hook, Outlet
 from connector.errors import Unsupported
@@ -23,11 +23,13 @@ from connector.model import (
     CommentDraft,
     CommentId,
     Cursor,
+    Merge,
     Page,
     Receipt,
     Reply,
     TicketDraft,
     TicketId,
+    TicketState,
     Vocabulary,
 )
 
@@ -44,6 +46,17 @@ class HelpdeskCapabilities:
     closed_ticket: Literal["reopen", "follow_up"] = "reopen"
 
 
+class TagCommands(BaseModel):
+    """The tags by which an agent tells the connector something; an empty text switches one off."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reply_private: str = Field(default="reply_private", description="public comments go to the person alone")
+    do_not_reply: str = Field(default="do_not_reply", description="public comments stay in the helpdesk")
+    mute_author: str = Field(default="mute_author", description="no more tickets of this author")
+    release_reply: str = Field(default="release_reply", description="held replies of this ticket leave after all")
+
+
 class HelpdeskOptions(AccountOptions):
     """The keys every helpdesk takes."""
 
@@ -52,6 +65,7 @@ class HelpdeskOptions(AccountOptions):
         default="", description="ticket field (title or id) that shows the state of a reply; else a tag"
     )
     reopen: bool = Field(default=True, description="reopen a ticket whose reply failed or is held")
+    commands: TagCommands = Field(default=TagCommands(), description="tags by which agents tell us something")
 
 
 class Helpdesk(Outlet[TicketDraft | CommentDraft]):
@@ -91,10 +105,14 @@ class Helpdesk(Outlet[TicketDraft | CommentDraft]):
                 return reply
         return None
 
+    def read_tickets(self, tickets: Sequence[TicketId]) -> Sequence[TicketState]:
+        """How up to 100 tickets stand; one that was deleted is left out."""
+        raise Unsupported(f"{self.type} cannot tell how tickets stand", service=self.name)
+
     def find_tickets(self, external_id: str) -> tuple[Receipt, ...]:
         """Tickets that carry our external id, oldest first, deleted ones not among them. Called by `verify`."""
         raise Unsupported(f"{self.type} cannot look up tickets", service=self.name)
 
-    def survivor(self, ticket: TicketId) -> TicketId | None:
-        """The ticket this one was merged into, if it was."""
+    def survivor(self, ticket: TicketId) -> Merge | None:
+        """The ticket this one was merged into, if it was, and when."""
         return None

@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from connector.markup import to_text
 from connector.model import Cursor, Mention, Reply, TicketId, encode, key_of
 from connector.store.bulk import Bulk, bulk, bulk_insert
 from connector.store.store import Tx, either, insert, now
@@ -25,6 +26,7 @@ from connector.store.tables import (
     cursors,
     deliveries,
     mentions,
+    muted,
     parts,
     replies,
     wakeups,
@@ -63,6 +65,7 @@ def accept_mentions(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
 
 def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
     at = now(tx)
+    quiet = _muted(tx, arrivals)
     conversation = _conversations(tx, arrivals)
     inserted = _NEW_MENTION.run(
         tx,
@@ -71,6 +74,7 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
                 "source": a.mention.source,
                 "external_id": a.mention.external_id,
                 "version": a.mention.version,
+                "author": author_of(a.mention),
                 "conversation": conversation[a.mention.source, a.conversation],
                 "received_at": at,
                 "body": encode(a.mention),
@@ -85,7 +89,8 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
         mention_id = new.pop((a.mention.source, a.mention.external_id, a.mention.version), None)
         fresh.append(mention_id is not None)
         if mention_id is not None:
-            state, reason = ("ignored", a.ignored) if a.ignored else ("held", a.held) if a.held else ("", "")
+            ignored = a.ignored or quiet.get((a.mention.source, author_of(a.mention)), "")
+            state, reason = ("ignored", ignored) if ignored else ("held", a.held) if a.held else ("", "")
             key = key_of("mention", a.mention.source, a.mention.external_id, a.mention.version)
             row: dict[str, Any] = {"kind": "mention", "account": a.helpdesk, "source": a.mention.source, "key": key}
             row |= {"mention": mention_id, "conversation": conversation[a.mention.source, a.conversation]}
@@ -97,11 +102,26 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
 
 _NEW_MENTION = bulk_insert(
     mentions,
-    *("source", "external_id", "version", "conversation", "received_at", "body"),
+    *("source", "external_id", "version", "author", "conversation", "received_at", "body"),
     then=lambda insert: insert.on_conflict_do_nothing().returning(
         mentions.c.id, mentions.c.source, mentions.c.external_id, mentions.c.version
     ),
 )
+
+
+def author_of(mention: Mention) -> str:
+    """The author across all sources of one platform."""
+    return f"{mention.platform}:{mention.author.id}"
+
+
+def _muted(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], str]:
+    """Whose mentions become no tickets any more, and why."""
+    authors = sorted({author_of(a.mention) for a in arrivals})
+    rows = _MUTED.run(tx, [{"author": author} for author in authors])
+    return {(row.source, row.author): f"author muted by an agent on ticket {row.ticket}" for row in rows}
+
+
+_MUTED = bulk(lambda _, given: sa.select(muted).where(given.among(muted.c.author, "author")), author=sa.Text())
 
 
 def _conversations(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], int]:
@@ -226,22 +246,16 @@ def accept_replies(tx: Tx, helpdesk: str, ticket: TicketId, found: Sequence[Repl
     or by a receipt's id). Private ones are never stored. `seq` is the wake-up this settles, if it was one.
     """
     at = now(tx)
-    link = tx.execute(
-        sa.select(conversations.c.id, conversations.c.source)
-        .where(conversations.c.helpdesk == helpdesk, conversations.c.ticket == ticket)
-        .order_by(conversations.c.id)
-        .limit(1)
-        .with_for_update()
-    ).first()
+    links = tx.execute(_LINKS, {"desk": helpdesk, "number": ticket}).all()
     count = 0
-    if link is not None:
+    if links:
         wanted = [r for r in found if r.public and r.by_agent and not r.ours]
         ours = _own_receipts(tx, helpdesk, [r.id for r in wanted])
-        wanted = [r for r in wanted if r.id not in ours]
+        meant = [(r, link) for r in wanted if r.id not in ours and (link := _meant(r, links)) is not None]
         rows = [
             {"helpdesk": helpdesk, "comment": r.id, "ticket": ticket, "conversation": link.id, "received_at": at}
-            | {"body": encode(r)}
-            for r in wanted
+            | {"body": encode(r), "digest": digest_of(r)}
+            for r, link in meant
         ]
         new = {}
         if rows:
@@ -250,7 +264,7 @@ def accept_replies(tx: Tx, helpdesk: str, ticket: TicketId, found: Sequence[Repl
         born = [
             {"kind": "reply", "account": link.source, "source": link.source, "reply": new[r.id]}
             | {"key": key_of("reply", helpdesk, r.id), "conversation": link.id, "state": "", "reason": ""}
-            for r in wanted
+            for r, link in meant
             if r.id in new
         ]
         bear(tx, born, at)
@@ -260,6 +274,30 @@ def accept_replies(tx: Tx, helpdesk: str, ticket: TicketId, found: Sequence[Repl
             sa.delete(wakeups).where(wakeups.c.helpdesk == helpdesk, wakeups.c.ticket == ticket, wakeups.c.seq == seq)
         )
     return count
+
+
+_HEARD_LAST = (
+    sa.select(sa.func.max(mentions.c.id)).where(mentions.c.conversation == conversations.c.id).scalar_subquery()
+)
+_LINKS = (
+    sa.select(conversations.c.id, conversations.c.source, conversations.c.linked_at)
+    .where(conversations.c.helpdesk == sa.bindparam("desk"), conversations.c.ticket == sa.bindparam("number"))
+    .order_by(_HEARD_LAST.desc(), conversations.c.id)
+    .with_for_update()
+)
+
+
+def _meant(reply: Reply, links: Sequence[Any]) -> Any:
+    """The conversation a comment answers: of several on one ticket (merged ones) the one heard last. A comment from
+    before a conversation came to this ticket was not written for its people."""
+    said = reply.created_at.timestamp()
+    return next((link for link in links if link.linked_at is None or said >= link.linked_at), None)
+
+
+def digest_of(reply: Reply) -> str:
+    """What makes two replies the same words; empty when there are none."""
+    words = " ".join(to_text(reply.html).casefold().split())
+    return key_of("said", words) if words else ""
 
 
 def _own_receipts(tx: Tx, helpdesk: str, ids: Sequence[str]) -> set[str]:

@@ -83,6 +83,8 @@ class Bulk:
         """Execute it for these rows, also none; what it returns. `words` are the same for all rows."""
         if not rows:
             return ()
+        if any(len(row) != len(self._columns) for row in rows):
+            raise TypeError(f"a row has to have exactly these columns: {', '.join(self._columns)}")
         text = json.dumps([[row[name] for name in self._columns] for row in rows], ensure_ascii=False)
         return self._statement.run(tx, rows=text, **words)
 

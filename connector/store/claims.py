@@ -18,7 +18,7 @@ _COALESCED = 20
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One call of a delivery: its frozen request, when it was first intended, what came back."""
+    """One call of a delivery: its frozen request, when it was last intended, what came back."""
 
     n: int
     request: Request
@@ -62,6 +62,7 @@ class Claim:
     followers: tuple[Follower, ...] = ()
     earlier: Mention | None = None
     heard: tuple[Mention, ...] = ()
+    said_before: tuple[float, ...] = ()
 
     @property
     def note(self) -> CommentDraft:
@@ -84,6 +85,7 @@ _LOAD = bulk(
             deliveries.c.reason,
             deliveries.c.created_at,
             deliveries.c.body,
+            deliveries.c.reply,
             conversations.c.helpdesk,
             conversations.c.ticket,
             conversations.c.external_id,
@@ -91,6 +93,7 @@ _LOAD = bulk(
             mentions.c.body.label("mention_body"),
             mentions.c.version,
             replies.c.body.label("reply_body"),
+            replies.c.digest,
         )
         .join(conversations, conversations.c.id == deliveries.c.conversation)
         .outerjoin(mentions, mentions.c.id == deliveries.c.mention)
@@ -131,6 +134,16 @@ _HEARD = (
 )
 
 
+_SAID_BEFORE = (
+    sa.select(replies.c.received_at)
+    .join(conversations, conversations.c.id == replies.c.conversation)
+    .where(replies.c.digest == sa.bindparam("digest"), conversations.c.source == sa.bindparam("source"))
+    .where(replies.c.id < sa.bindparam("number"))
+    .order_by(replies.c.id.desc())
+    .limit(100)
+)
+
+
 def load(tx: Tx, ids: Sequence[int], doubt: set[int], owner: str, at: float) -> list[Claim]:
     """These deliveries whole, in the order they are due; those in `doubt` are marked so."""
     rows = list(_LOAD.run(tx, [{"number": number} for number in ids]))
@@ -148,6 +161,7 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], in_doubt: bool, owner: str, 
     followers: tuple[Follower, ...] = ()
     earlier: Mention | None = None
     heard: tuple[Mention, ...] = ()
+    said: tuple[float, ...] = ()
     if row.kind == "mention" and mention is not None:
         started = in_doubt or any(part.receipt for part in own)
         if row.ticket and row.live_in > 1 and not row.version and not started:
@@ -159,6 +173,9 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], in_doubt: bool, owner: str, 
     elif row.kind == "reply":
         bodies = tx.execute(_HEARD, {"conversation": row.lane // 2}).scalars()
         heard = tuple(decode(Mention, body) for body in bodies)[::-1]
+        if row.digest:
+            words = {"digest": row.digest, "source": row.source, "number": row.reply}
+            said = tuple(tx.execute(_SAID_BEFORE, words).scalars())
     return Claim(
         id=row.id,
         lane=row.lane,
@@ -184,6 +201,7 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], in_doubt: bool, owner: str, 
         followers=followers,
         earlier=earlier,
         heard=heard,
+        said_before=said,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.model import Cursor
-from connector.store.queue import free_lanes
+from connector.store.queue import free_lanes, leave_lanes
 from connector.store.store import Tx, now
 from connector.store.tables import (
     accounts,
@@ -194,7 +194,7 @@ def list_deliveries(
 
 def show_delivery(tx: Tx, reference: str) -> Row | None:
     """One delivery by its number, its mention's external id (`source:id` or the id alone), or `ticket:ID`."""
-    if reference.isascii() and reference.isdigit() and int(reference) < 2**62:
+    if reference.isascii() and reference.isdigit() and len(reference) < 19:
         row = tx.execute(_ROWS.where(deliveries.c.id == int(reference))).first()
         if row is not None:
             return _row(row, _receipts(tx, row.id))
@@ -307,6 +307,8 @@ def drop(tx: Tx, number: int, why: str) -> str:
         return f"delivery {number} is {row.state} already"
     if row.lease_until > at:
         return f"delivery {number} is under way this moment; try again in a minute"
+    if row.carrier is not None:
+        return f"delivery {number} rides along with delivery {row.carrier}, which may have happened already"
     if row.state == "intent":
         return f"delivery {number} may have happened already; it is being looked up, wait for that"
     tx.execute(sa.update(deliveries).where(deliveries.c.carrier == number).values(carrier=None))
@@ -315,17 +317,15 @@ def drop(tx: Tx, number: int, why: str) -> str:
         .where(deliveries.c.id == number)
         .values(state="ignored", reason=f"dropped: {why}"[:2000], ended_at=at, owner="", lease_until=0.0)
     )
-    if row.state in ("ready", "blocked", "unsure"):
+    if row.state in ("ready", "unsure"):
         free_lanes(tx, {row.lane: 1}, at)
+    elif row.state == "blocked":  # the head of its lane is still under way
+        leave_lanes(tx, {row.lane: 1})
     return ""
 
 
 def _parked(tx: Tx, number: int) -> Any:
-    return tx.execute(
-        sa.select(deliveries.c.state, deliveries.c.lane, deliveries.c.conversation, deliveries.c.lease_until)
-        .where(deliveries.c.id == number)
-        .with_for_update()
-    ).first()
+    return tx.execute(sa.select(deliveries).where(deliveries.c.id == number).with_for_update()).first()
 
 
 # --- how things stand ------------------------------------------------------------------------------------------

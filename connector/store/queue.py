@@ -60,6 +60,7 @@ class Intent:
     receipt: Receipt | None = None
     ticket: TicketId | None = None
     external_id: str | None = None
+    moved_at: float | None = None
     resent: bool = False
 
 
@@ -68,7 +69,8 @@ class Outcome:
     """How one turn of carrying ended.
 
     `end` names the ending; without it the delivery stays: due again after `wait`, still in doubt if `in_doubt`.
-    `counted` says whether this was an attempt. `ticket` is the link it made. `notes` are born in the same
+    `counted` says whether this was an attempt. `ticket` is the link it made, `moved_at` when that ticket took
+    over from another (comments on it from before were not for this person). `notes` are born in the same
     transaction. `pause` and `stop` tell about the account: seconds until its next call, and why none is made.
     """
 
@@ -82,6 +84,7 @@ class Outcome:
     part: int = 0
     ticket: TicketId | None = None
     external_id: str | None = None
+    moved_at: float | None = None
     trace: str | None = None
     joined: tuple[int, ...] = ()
     notes: tuple[CommentDraft, ...] = ()
@@ -201,7 +204,7 @@ def intend_all(tx: Tx, intents: Sequence[Intent], lease: float) -> list[bool]:
     rows = [{"number": i.claim.id, "plan": i.plan, "decision": i.trace} for i in kept]
     _INTEND.run(tx, rows, until=at + lease)
     _save_receipts(tx, [(i.claim, i.n - 1, i.receipt) for i in kept if i.receipt is not None])
-    _link(tx, [(i.claim, i.ticket, i.external_id) for i in kept if i.ticket or i.external_id])
+    _link(tx, [i for i in kept if i.ticket or i.external_id])
     _PUT_PART.run(tx, [_frozen(intent, at) for intent in kept])
     parted = [i.claim for i in kept if not i.resent and i.n == 0 and i.claim.kind == "mention"]
     _many(tx, _PART_WITH, [{"in_lane": c.lane, "ridden": c.id} for c in parted if c.followers or c.parts])
@@ -299,11 +302,13 @@ _PUT_LINK = bulk(
         .values(
             ticket=sa.func.coalesce(given["to_ticket"], conversations.c.ticket),
             external_id=sa.func.coalesce(given["named"], conversations.c.external_id),
+            linked_at=sa.func.coalesce(given["moved_at"], conversations.c.linked_at),
         )
     ),
     number=conversations.c.id.type,
     to_ticket=sa.Text(),
     named=sa.Text(),
+    moved_at=sa.Double(),
 )
 
 
@@ -312,8 +317,11 @@ def _save_receipts(tx: Tx, saved: Sequence[tuple[Claim, int, Receipt]]) -> None:
     _PUT_RECEIPT.run(tx, rows)
 
 
-def _link(tx: Tx, links: Sequence[tuple[Claim, TicketId | None, str | None]]) -> None:
-    rows = [{"number": c.lane // 2, "to_ticket": ticket, "named": named} for c, ticket, named in links]
+def _link(tx: Tx, made: Sequence[Intent] | Sequence[Outcome]) -> None:
+    rows = [
+        {"number": one.claim.lane // 2, "to_ticket": one.ticket, "named": one.external_id, "moved_at": one.moved_at}
+        for one in made
+    ]
     _PUT_LINK.run(tx, sorted(rows, key=lambda row: int(row["number"])))
 
 
@@ -340,7 +348,7 @@ def settle_all(tx: Tx, outcomes: Sequence[Outcome]) -> list[bool]:
     kept = [outcome for outcome, is_ours in zip(outcomes, ours, strict=True) if is_ours]
     _SETTLE.run(tx, [_settled(outcome, at) for outcome in kept])
     _save_receipts(tx, [(o.claim, o.part, o.receipt) for o in kept if o.receipt is not None])
-    _link(tx, [(o.claim, o.ticket, o.external_id) for o in kept if o.ticket is not None])
+    _link(tx, [o for o in kept if o.ticket is not None])
     for outcome in kept:
         mine = outcome.claim
         if outcome.ticket is not None and (mine.in_doubt or mine.doubted_at is not None):
@@ -416,11 +424,16 @@ def _settle_joined(tx: Tx, outcome: Outcome, at: float) -> int:
 
 
 def free_lanes(tx: Tx, ended: Mapping[int, int], at: float) -> None:
-    """So many of each of these lanes have ended: the next one that waits in it becomes ready."""
+    """So many of each of these lanes have ended, their heads among them: the next one that waits becomes ready."""
+    leave_lanes(tx, ended)
+    _PROMOTE.run(tx, [{"lane": lane} for lane in ended], at=at)
+
+
+def leave_lanes(tx: Tx, ended: Mapping[int, int]) -> None:
+    """So many of each of these lanes have ended."""
     for side, leave in enumerate(_LEAVE):
         lanes = sorted(lane for lane in ended if lane % 2 == side)
         leave.run(tx, [{"number": lane // 2, "ended": ended[lane]} for lane in lanes])
-    _PROMOTE.run(tx, [{"lane": lane} for lane in ended], at=at)
 
 
 def _leaving(column: sa.Column[int]) -> Bulk:

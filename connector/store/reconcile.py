@@ -14,10 +14,11 @@ from connector.store.store import Tx, now
 from connector.store.tables import accounts, deliveries
 
 _WAITING = ".waiting"
+_WAITS = ("ready", "blocked", "intent")
 
 
 def doubtful(tx: Tx, owner: str, older: float, limit: int) -> list[Claim]:
-    """Ended deliveries that were once in doubt, longer than `older` seconds ago, and were not looked at again."""
+    """What is done, was in doubt longer than `older` seconds ago, and was not looked at again since."""
     at = now(tx)
     ids = list(
         tx.execute(
@@ -51,7 +52,7 @@ def overdue(tx: Tx, owner: str, older: float, limit: int) -> list[tuple[Claim, s
     rows = tx.execute(
         sa.select(deliveries.c.id, sa.func.coalesce(stopped, deliveries.c.reason).label("why"))
         .outerjoin(accounts, accounts.c.name == deliveries.c.account)
-        .where(deliveries.c.kind == "reply", deliveries.c.state.in_(("ready", "blocked", "intent")))
+        .where(deliveries.c.kind == "reply", deliveries.c.state.in_(_WAITS))
         .where(deliveries.c.created_at < at - older)
         .where(~sa.exists().where(told.c.key == deliveries.c.key + _WAITING))
         .order_by(deliveries.c.id)
@@ -62,7 +63,9 @@ def overdue(tx: Tx, owner: str, older: float, limit: int) -> list[tuple[Claim, s
 
 
 def tell_waiting(tx: Tx, waits: Claim, note: CommentDraft) -> None:
-    """Have the ticket say that this reply waits; once."""
+    """Have the ticket say that this reply waits, if it still does; once."""
     key = waits.key + _WAITING
-    if tx.execute(sa.select(deliveries.c.id).where(deliveries.c.key == key)).first() is None:
+    still = sa.select(deliveries.c.id).where(deliveries.c.id == waits.id, deliveries.c.state.in_(_WAITS))
+    told = sa.select(deliveries.c.id).where(deliveries.c.key == key)
+    if tx.execute(still.with_for_update()).first() is not None and tx.execute(told).first() is None:
         bear(tx, [row | {"key": key} for row in notes_of(waits, [note])], now(tx))

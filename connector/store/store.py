@@ -5,8 +5,8 @@ waits its turn instead of failing half-way); one process at a time may *run* on 
 process's life, so that every lease found at its start is known to be dead. PostgreSQL is the engine for several
 replicas. Nothing outside this package imports SQLAlchemy.
 
-Migrations are Alembic's, with two settings it does not have by default on SQLite: transactions are begun by us, and
-DDL is transactional. Without them a kill inside a migration leaves a table behind that no retry gets past.
+Migrations are Alembic's, all of them in one transaction that is begun by us, DDL included: a kill in the middle
+leaves what was there before, and of several processes that start at once the first migrates while the others wait.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from connector.errors import ConnectorError, Temporary
 
 Tx = sa.Connection
 
-HEAD = "0002"
+HEAD = "0003"
 _MIGRATION_LOCK = 4242
 
 
@@ -111,13 +111,19 @@ class Store:
         """Bring the schema up to date; the address of the SQLite back-up, when there was something to keep."""
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        current = self.revision()
-        if current == HEAD:
+        if self.revision() == HEAD:
             return None
-        if current is not None and current > HEAD:
-            raise _newer(current)
-        backup = self._back_up(current) if current and self.path else None
-        _upgrade(self.engine, HEAD)
+        with self.begin() as tx:
+            if tx.dialect.name == "postgresql":
+                # several replicas may start at once: the first migrates, the others wait and find nothing to do
+                tx.execute(sa.text("SELECT pg_advisory_xact_lock(:n)"), {"n": _MIGRATION_LOCK})
+            current = _revision(tx)
+            if current == HEAD:
+                return None
+            if current is not None and current > HEAD:
+                raise _newer(current)
+            backup = self._back_up(current) if current and self.path else None
+            _upgrade(tx, HEAD)
         return backup
 
     def look(self, *, create: bool = False) -> None:
@@ -125,10 +131,7 @@ class Store:
         one. ConnectorError says what to do when it cannot; with `create`, a database that is not there yet is made.
         """
         missing = self.path is not None and not self.path.exists()
-        try:
-            current = None if missing else self.revision()
-        except sa.exc.DatabaseError as error:
-            raise ConnectorError(f"{self.shown} cannot be read: {_first_line(error)}", service="store") from None
+        current = None if missing else self.revision()
         if current is None and create:
             self.migrate()
         elif current is None:
@@ -142,21 +145,24 @@ class Store:
             )
 
     def revision(self) -> str | None:
-        """The schema's revision, None for an empty database."""
-        with self.read() as tx:
-            if not sa.inspect(tx).has_table("alembic_version"):
-                return None
-            return tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+        """The schema's revision, None for an empty database; ConnectorError when it is no database at all."""
+        try:
+            with self.read() as tx:
+                return _revision(tx)
+        except sa.exc.DatabaseError as error:
+            raise ConnectorError(f"{self.shown} cannot be read: {_first_line(error)}", service="store") from None
 
     def _back_up(self, revision: str) -> Path:
         assert self.path is not None
         copy = self.path.with_name(f"{self.path.name}.{revision}.{int(time.time())}.bak")
+        unfinished = copy.with_suffix(".part")
+        unfinished.unlink(missing_ok=True)
         connection = self.engine.raw_connection()
         try:
-            connection.cursor().execute("VACUUM INTO ?", (str(copy),))
+            connection.cursor().execute("VACUUM INTO ?", (str(unfinished),))
         finally:
             connection.close()
-        return copy
+        return unfinished.replace(copy)
 
     def close(self) -> None:
         """Let go of every connection and of the lock."""
@@ -188,39 +194,37 @@ def either(statement: Callable[[Any], Any]) -> dict[str, Any]:
     return {dialect.dialect.name: statement(dialect) for dialect in (sqlite, postgresql)}
 
 
-def _upgrade(engine: sa.Engine, revision: str) -> None:
+def _revision(tx: Tx) -> str | None:
+    if not sa.inspect(tx).has_table("alembic_version"):
+        return None
+    found: str | None = tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    return found
+
+
+def _upgrade(tx: Tx, revision: str) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "connector.store:migrations")
     config.set_main_option("path_separator", "os")
-    with engine.connect() as connection:
-        if connection.dialect.name == "postgresql":
-            # several replicas may start at once: the first migrates, the others wait and find nothing to do
-            connection.execute(sa.text("SELECT pg_advisory_lock(:n)"), {"n": _MIGRATION_LOCK})
-            connection.commit()
-        try:
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
-        finally:
-            if connection.dialect.name == "postgresql":
-                connection.rollback()
-                connection.execute(sa.text("SELECT pg_advisory_unlock(:n)"), {"n": _MIGRATION_LOCK})
-                connection.commit()
+    config.attributes["connection"] = tx
+    command.upgrade(config, revision)
 
 
 def _dialled(url: str) -> sa.URL:
+    remedy = "write sqlite:///connector.db or postgresql://…"
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise ConnectorError(
-            f'"{url}" is not a database address: write sqlite:///connector.db or postgresql://…'
-        ) from None
+    except (sa.exc.ArgumentError, ValueError):
+        shown = "this" if "@" in url else f'"{url}"'  # there may be a password in it
+        raise ConnectorError(f"{shown} is not a database address: {remedy}") from None
     if parsed.drivername in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
-    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise ConnectorError(f'a store can be sqlite or postgresql, not "{parsed.drivername}"')
+    if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise ConnectorError(f'a store cannot be "{parsed.drivername}": {remedy}')
+    if parsed.drivername == "sqlite" and (parsed.host or parsed.database in (None, "", ":memory:")):
+        raise ConnectorError(f'"{url}" names no file, and the store has to last: {remedy}')
     return parsed
 
 

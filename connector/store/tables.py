@@ -18,6 +18,7 @@ conversations = sa.Table(
     sa.Column("helpdesk", sa.Text, nullable=False),
     sa.Column("ticket", sa.Text, comment="the link; null until the ticket is open"),
     sa.Column("external_id", sa.Text, comment="what the ticket carries, to find it again"),
+    sa.Column("linked_at", _Time, comment="set when the link moved: older comments there were not for this person"),
     sa.Column("live_in", sa.Integer, nullable=False, server_default="0", comment="unfinished towards the helpdesk"),
     sa.Column("live_out", sa.Integer, nullable=False, server_default="0", comment="unfinished towards the platform"),
     sa.UniqueConstraint("source", "name"),
@@ -31,11 +32,13 @@ mentions = sa.Table(
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("external_id", sa.Text, nullable=False),
     sa.Column("version", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False, server_default="", comment="platform:id"),
     sa.Column("conversation", _Id, sa.ForeignKey("conversations.id"), nullable=False),
     sa.Column("received_at", _Time, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
     sa.UniqueConstraint("source", "external_id", "version"),
     sa.Index("mentions_conversation", "conversation", "id"),
+    sa.Index("mentions_author", "author", "received_at"),
 )
 
 replies = sa.Table(
@@ -48,7 +51,10 @@ replies = sa.Table(
     sa.Column("conversation", _Id, sa.ForeignKey("conversations.id"), nullable=False),
     sa.Column("received_at", _Time, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False, server_default="", comment="of its words, to know it said again"),
     sa.UniqueConstraint("helpdesk", "comment"),
+    sa.Index("replies_digest", "digest", "received_at"),
+    sa.Index("replies_conversation", "conversation", "id"),
 )
 
 deliveries = sa.Table(
@@ -149,6 +155,30 @@ wakeups = sa.Table(
     sa.Column("ticket", sa.Text, primary_key=True),
     sa.Column("seq", sa.Integer, nullable=False, server_default="1", comment="grows with each call"),
     sa.Column("due_at", _Time, nullable=False),
+)
+
+tickets = sa.Table(
+    "tickets",
+    metadata,
+    sa.Column("helpdesk", sa.Text, primary_key=True),
+    sa.Column("ticket", sa.Text, primary_key=True),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("assignee", sa.Text, nullable=False, server_default=""),
+    sa.Column("satisfaction", sa.Text, nullable=False, server_default="", comment="good, bad or nothing"),
+    sa.Column("solved_at", _Time, comment="when it was first seen solved, since it was last seen open"),
+    sa.Column("reopened", sa.Integer, nullable=False, server_default="0", comment="how often it was seen open again"),
+    sa.Column("seen_at", _Time, nullable=False),
+)
+
+muted = sa.Table(
+    "muted",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("author", sa.Text, primary_key=True, comment="platform:id"),
+    sa.Column("helpdesk", sa.Text, nullable=False),
+    sa.Column("ticket", sa.Text, nullable=False, comment="on which an agent said so"),
+    sa.Column("muted_at", _Time, nullable=False),
+    sa.Index("muted_ticket", "helpdesk", "ticket"),
 )
 
 meta = sa.Table(

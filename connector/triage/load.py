@@ -20,6 +20,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from connector.errors import ConfigError, Problem
 from connector.model import KINDS, PRIORITIES, TONES
 from connector.triage.condition import All, fields_in, implies
+from connector.triage.guard import Guard
+from connector.triage.guard.read import read_guard
 from connector.triage.policy import DEFAULT_PRIORITY, Policy
 from connector.triage.rules import TABLES, Rule, read_rules, read_tables
 from connector.triage.settings import Assignment
@@ -29,7 +31,7 @@ from connector.triage.tone import ToneDetector, lexicon
 from connector.triage.when import lists_in
 from connector.yamlfile import did_you_mean, dotted, read
 
-FILE_KEYS = ("timezone", "rules", "tables", "templates", "lists")
+FILE_KEYS = ("timezone", "rules", "tables", "templates", "lists", "guard")
 TEMPLATES: Mapping[str, int] = {"subject": 2_000, "comment": MOST_COMMENT}
 NEGATIVE = ("negative", "very_negative")
 
@@ -68,6 +70,7 @@ def load(directory: Path, detector: ToneDetector | None = None) -> Policy:
         comment=merged.templates.get("comment"),
         detector=detector or lexicon(),
         zone=merged.zone,
+        guard=merged.guard,
     )
 
 
@@ -104,6 +107,7 @@ class _Merged:
         self.tables: dict[str, dict[str, tuple[Assignment, ...]]] = {}
         self.templates: dict[str, Ready] = {}
         self.lists: dict[str, tuple[str, ...]] = {}
+        self.guard = Guard()
         self.timezone = "UTC"
         self.zone: tzinfo = UTC
 
@@ -120,7 +124,9 @@ class _Merged:
         for sheet, content in contents:
             self.rules += read_rules(content.get("rules"), sheet, self.lists, names)
             read_tables(content.get("tables"), sheet, self.tables)
-            used |= lists_in(content.get("rules"))
+            used |= lists_in(content.get("rules")) | lists_in(content.get("guard"))
+            if "guard" in content and self._once(sheet, ("guard",), owners):
+                self.guard = read_guard(content["guard"], sheet, self.lists)
         for sheet, content in contents:
             lists = content.get("lists")
             for name in lists if isinstance(lists, dict) else ():

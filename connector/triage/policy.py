@@ -22,6 +22,7 @@ from connector.errors import Problem
 from connector.markup import shorten
 from connector.model import Because, Decision, Mention, Priority, Tone, Vocabulary
 from connector.triage.facts import Facts, fold, said_in
+from connector.triage.guard import Guard
 from connector.triage.lint import lint
 from connector.triage.rules import Rule, Tables
 from connector.triage.settings import Assignment, settings_of
@@ -58,6 +59,7 @@ class Policy:
     comment: Ready | None = field(repr=False)
     detector: ToneDetector = field(repr=False)
     zone: tzinfo = field(repr=False)
+    guard: Guard = field(default=Guard(), repr=False)
 
     def decide(self, mention: Mention) -> Decision:
         """What becomes of this mention. Pure: the same mention gives the same decision. Never raises."""

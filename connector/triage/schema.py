@@ -11,6 +11,8 @@ from typing import Any
 
 from connector.model import PRIORITIES
 from connector.triage.facts import WEEKDAYS
+from connector.triage.guard import ACTIONS, CHECKS
+from connector.triage.guard.personal import FINDERS
 from connector.triage.rules import TABLES
 from connector.triage.settings import STATUSES, TYPES
 from connector.triage.when import BOUNDS, COUNTS, FIELDS, LABELS, Shape
@@ -84,9 +86,40 @@ def mapping_schema() -> Schema:
                 "additionalProperties": _one_or_many(_TEXT),
                 "description": "named lists of words or authors, used as {list: name}",
             },
+            "guard": _guard(),
         },
         "$defs": _definitions(),
     }
+
+
+def _guard() -> Schema:
+    listed: Schema = {"anyOf": [_one_or_many(_TEXT), _object({"list": {"type": "string"}})]}
+    profile = _object({check: {"enum": list(ACTIONS)} for check in CHECKS})
+    return _object(
+        {
+            "public": {**profile, "description": "what is done about an answer everybody can read"},
+            "private": {**profile, "description": "what is done about an answer to the person alone"},
+            "personal_data": {**_one_or_many({"enum": list(FINDERS)}), "description": "what counts as such"},
+            "region": {"type": "string", "pattern": "^[A-Za-z]{2}$", "description": "of numbers without +"},
+            "allow": {**listed, "description": "our own numbers and addresses"},
+            "banned": {**listed, "description": "words and phrases not to be used; word* for all that begin so"},
+            "brand": {
+                "type": "object",
+                "additionalProperties": {"anyOf": [*listed["anyOf"], {"type": "null"}, {"maxItems": 0}]},
+                "description": "the right spelling, and wrong ones",
+            },
+            "links": {**listed, "description": "domains that may be linked to; any if absent"},
+            "rude": {**listed, "description": "words no answer of ours has"},
+            "repeated": _object(
+                {
+                    "times": {"type": "integer", "minimum": 1},
+                    "hours": {"type": "number", "exclusiveMinimum": 0},
+                }
+            ),
+            "do_not_answer": _object({"source": listed, "thread": listed}),
+            "accounts": {"type": "object", "additionalProperties": _TEXT, "description": "who answers, by source"},
+        }
+    )
 
 
 def _definitions() -> Schema:

@@ -31,6 +31,7 @@ helpdesks:
     base_url: {desk}
     email: {email}
     api_token: {token}
+    webhook_secret: wh-s3cr3t
 sources:
   found: {{type: manual, helpdesk: desk}}
   feed: {{type: webhook, helpdesk: desk, token: try-me-out}}
@@ -60,7 +61,9 @@ class Folder:
 
     def run(self, *words: str, input: str | None = None) -> Result:  # noqa: A002  click's word
         """A command on it; an error that is not a sentence comes out as it is."""
-        return CliRunner().invoke(cli, ["-c", str(self.file), *words], input=input, prog_name="connector", catch_exceptions=False)
+        return CliRunner().invoke(
+            cli, ["-c", str(self.file), *words], input=input, prog_name="connector", catch_exceptions=False
+        )
 
     def json(self, *words: str) -> Any:
         """What a command says to a script."""

@@ -27,6 +27,7 @@ from connector.model import (
     CommentId,
     Key,
     Mention,
+    Merge,
     Receipt,
     Reply,
     ReplyDraft,
@@ -34,6 +35,7 @@ from connector.model import (
     Request,
     TicketDraft,
     TicketId,
+    TicketState,
     decode,
     encode,
 )
@@ -41,6 +43,7 @@ from connector.store import Claim, Follower, Outcome, Part
 from connector.store.queue import Intent
 from connector.testing.memory import MemoryOptions, MemorySource
 from connector.triage import Policy, load
+from connector.triage.guard import Guard
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 PATIENCE = Patience(in_doubt_wait=120, key_memory=7_000, give_up_after=100_000)
@@ -235,6 +238,7 @@ class Ticket:
     comments: list[tuple[Key, str, CommentDraft]] = field(default_factory=list)
     state: str = "open"
     merged_into: TicketId | None = None
+    tags: tuple[str, ...] = ()
 
 
 class Desk(Helpdesk):
@@ -283,9 +287,15 @@ class Desk(Helpdesk):
         self.faults.come("read_reply")
         return self.replies.get(comment)
 
-    def survivor(self, ticket: TicketId) -> TicketId | None:
-        """What it was merged into."""
-        return self.tickets[ticket].merged_into
+    def survivor(self, ticket: TicketId) -> Merge | None:
+        """What it was merged into, at noon."""
+        into = self.tickets[ticket].merged_into
+        return None if into is None else Merge(into, NOON)
+
+    def read_tickets(self, tickets: Sequence[TicketId]) -> Sequence[TicketState]:
+        """Their state and tags."""
+        self.faults.come("read_tickets")
+        return [TicketState(n, self.tickets[n].state, self.tickets[n].tags) for n in tickets]
 
     def _do(self, request: Request, key: Key) -> Receipt:
         if request.op == "ticket":
@@ -328,12 +338,14 @@ class Stage:
         repeatable: bool = False,
         findable: bool = True,
         shadow: bool = False,
+        guard: Guard | None = None,
     ) -> None:
         self.claim = claim
         self.memory = Memory()
         self.source = Platform(self.memory, source or platform_options())
         self.desk = Desk(self.memory, desk or desk_options(), repeatable=repeatable, findable=findable)
-        self.wiring = Wiring({"feed": self.source}, {"desk": self.desk}, policy(), PATIENCE, shadow=shadow)
+        rules = policy() if guard is None else replace(policy(), guard=guard)
+        self.wiring = Wiring({"feed": self.source}, {"desk": self.desk}, rules, PATIENCE, shadow=shadow)
         self.bugs: list[Exception] = []
         self.outcomes: list[Outcome] = []
         if claim.reply is not None:

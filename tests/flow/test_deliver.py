@@ -1,4 +1,4 @@
-"""Whatever goes wrong in a turn, the delivery has an ending or another turn, and the account hears what concerns it."""
+"""Whatever goes wrong in a turn, it ends or gets another turn, and the account hears what concerns it."""
 
 from __future__ import annotations
 

@@ -141,3 +141,7 @@ def test_the_room_for_the_numbers_is_counted_in() -> None:
     assert len(pieces) > 9
     assert pieces[-1].endswith(f"({len(pieces)}/{len(pieces)})")
     assert max(map(len, pieces)) <= 20
+
+
+def test_a_post_is_filled_to_its_last_character() -> None:
+    assert split("abc de fgh ij", len, 12, 2) == ["abc de (1/2)", "fgh ij (2/2)"]

@@ -26,7 +26,7 @@ from store_builders import (
 )
 
 from connector.model import CommentDraft, Mention, TicketId
-from connector.store import Claim, Outcome, Store, journal, queue, reconcile
+from connector.store import Claim, Outcome, Store, journal, queue
 from connector.store.arrivals import declare_account
 from connector.store.queue import Intent, LeaseLost
 
@@ -431,41 +431,3 @@ def test_a_request_prepared_anew_says_anew_who_rides_along(store: Store, mention
     settle(store, again, receipt=receipt("c2"), joined=(3,))
     assert states(store) == ["done", "done", "done", "ready", "blocked"]
     sound(store)
-
-
-# --- the reconciler ---
-
-
-def test_what_was_ever_in_doubt_is_looked_at_once_more_when_it_is_done(store: Store, mention: Make) -> None:
-    arrive(store, mention())
-    got = one(store)
-    intend(store, got)
-    settle(store, got, None, in_doubt=True)
-    again = one(store, at=NOON + 1)
-    assert again.doubted_at == NOON
-    settle(store, again, receipt=receipt("c1"), ticket=TicketId("7"), at=NOON + 2)
-    with turn(store, NOON + 899) as tx:
-        assert reconcile.doubtful(tx, "w", 900, 10) == []
-    with turn(store, NOON + 901) as tx:
-        (look,) = reconcile.doubtful(tx, "w", 900, 10)
-        assert look.parts[0].receipt == receipt("c1")
-        reconcile.checked(tx, look, [CommentDraft(TicketId("7"), "<p>twice</p>")])
-        reconcile.checked(tx, look, [CommentDraft(TicketId("7"), "<p>twice</p>")])
-    with turn(store, NOON + 902) as tx:
-        assert reconcile.doubtful(tx, "w", 900, 10) == []
-    assert rows(store, "kind") == ["mention", "note"]
-    sound(store)
-
-
-def test_a_crash_leaves_a_doubt_that_the_reconciler_knows_of(store: Store, mention: Make) -> None:
-    arrive(store, mention())
-    intend(store, one(store))
-    settle(store, one(store, at=LATER), receipt=receipt("c1"), ticket=TicketId("7"), at=LATER)
-    with turn(store, LATER + 901) as tx:
-        assert len(reconcile.doubtful(tx, "w", 900, 10)) == 1
-
-
-def test_what_never_was_in_doubt_is_not_looked_at_again(store: Store, mention: Make) -> None:
-    linked(store, mention())
-    with turn(store, NOON + 10_000) as tx:
-        assert reconcile.doubtful(tx, "w", 900, 10) == []

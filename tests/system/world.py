@@ -46,7 +46,7 @@ def wait_for(what: Callable[[], Any], seconds: float, doing: str) -> Any:
 class Bridge:
     """Takes replies as our documentation asks: the key is an idempotency key. Misbehaves on purpose."""
 
-    def __init__(self, seed: int = 0, error: float = 0.0, lost: float = 0.0) -> None:
+    def __init__(self, seed: int = 0, error: float = 0.0, lost: float = 0.0, port: int = 0) -> None:
         self.posts: dict[str, dict[str, Any]] = {}
         self.order: list[str] = []
         self.calls = 0
@@ -95,7 +95,7 @@ class Bridge:
             def handle_error(self, *_: Any) -> None:
                 """A caller that was killed is no news here."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/reply"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -48,6 +48,7 @@ from connector.model import (
     Cursor,
     Identity,
     Key,
+    Merge,
     Page,
     Person,
     Receipt,
@@ -56,6 +57,7 @@ from connector.model import (
     Settings,
     TicketDraft,
     TicketId,
+    TicketState,
     Vocabulary,
 )
 
@@ -258,6 +260,16 @@ class Zendesk(Helpdesk):
         """Every comment of the ticket, oldest first."""
         return self._comments.replies(ticket)
 
+    def read_tickets(self, tickets: Sequence[TicketId]) -> Sequence[TicketState]:
+        """Status, tags, assignee's name and satisfaction of up to 100 tickets (tickets page, show_many)."""
+        operation = "read tickets"
+        params = {"ids": ",".join(tickets), "include": "users"}
+        body = self._account.get("/tickets/show_many", operation=operation, params=params)
+        users = body.get("users")
+        names = {row.get("id"): str(row.get("name") or "") for row in users} if isinstance(users, list) else {}
+        rows = self._account.rows_in(body, "tickets", operation)
+        return tuple(state_of(row, names) for row in rows if row.get("status") != "deleted")
+
     def read_reply(self, ticket: TicketId, comment: CommentId) -> Reply | None:
         """One comment as it is now."""
         return self._comments.reply(ticket, comment)
@@ -266,7 +278,7 @@ class Zendesk(Helpdesk):
         """Tickets with that external id, which Zendesk does not keep unique. Their comments are not looked at."""
         return tuple(Receipt("", self.ticket_url(ticket), ticket) for ticket in self._with_external_id(external_id))
 
-    def survivor(self, ticket: TicketId) -> TicketId | None:
+    def survivor(self, ticket: TicketId) -> Merge | None:
         """The ticket this one was merged into, as far as Zendesk shows it."""
         return self._comments.survivor(ticket)
 
@@ -472,6 +484,19 @@ class Zendesk(Helpdesk):
 
     def _auth_failed(self, words: str) -> ConnectorError:
         return AuthFailed(words, service=self.http.service, operation="check")
+
+
+def state_of(row: Json, names: Mapping[int, str]) -> TicketState:
+    """A ticket's row in our words; a custom status counts as its category, which `status` holds."""
+    rating = row.get("satisfaction_rating")
+    score = str(rating.get("score") or "") if isinstance(rating, dict) else ""
+    return TicketState(
+        TicketId(str(row["id"])),
+        status=str(row.get("status") or ""),
+        tags=tuple(str(tag) for tag in row.get("tags") or ()),
+        assignee=names.get(row.get("assignee_id") or 0, ""),
+        satisfaction=score.partition("_")[0] if score.startswith(("good", "bad")) else "",
+    )
 
 
 def _shown(secret: SecretStr | None) -> str:

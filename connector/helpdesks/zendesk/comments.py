@@ -18,7 +18,7 @@ from typing import Any
 from connector.errors import BadAnswer
 from connector.helpdesks.zendesk.account import Account, Json
 from connector.markup import to_text
-from connector.model import Attachment, CommentId, Key, Receipt, Reply, TicketId
+from connector.model import Attachment, CommentId, Key, Merge, Receipt, Reply, TicketId
 
 MARK = "connector_key"
 """Our key's name in a ticket's audit metadata. Stored at Zendesk, so its form is a promise."""
@@ -75,8 +75,8 @@ class Comments:
             return str(rows[0]["id"]), str(audit_key(audit) or "")
         return str(rows[0]["id"]), None
 
-    def survivor(self, ticket: TicketId) -> TicketId | None:
-        """The ticket this one was merged into.
+    def survivor(self, ticket: TicketId) -> Merge | None:
+        """The ticket this one was merged into, and when.
 
         Zendesk documents no field for it. Read from the last comment, since a merged ticket is closed and takes no
         other: its `via` says `rel: merge` and names a ticket (unconfirmed), or it has the wording Zendesk proposes
@@ -89,7 +89,8 @@ class Comments:
         for comment in self._account.rows_in(body, "comments", "read comments")[:1]:
             staff = {user.get("id") for user in body.get("users") or [] if user.get("role") in _STAFF}
             if comment.get("author_id") in staff and MARK not in (custom_metadata(comment) or {}):
-                return merge_target(comment, ticket)
+                target = merge_target(comment, ticket)
+                return Merge(target, time_of(comment)) if target is not None else None
         return None
 
     def _told(self, ticket: TicketId, sort: str) -> Iterator[Reply]:

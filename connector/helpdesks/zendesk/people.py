@@ -102,4 +102,6 @@ def user_body(person: Person) -> Json:
     }
     if person.url:
         body["details"] = person.url
+    if person.avatar_url.startswith("https://"):
+        body["remote_photo_url"] = person.avatar_url
     return body

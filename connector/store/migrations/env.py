@@ -1,15 +1,8 @@
-"""Alembic's entry: runs on the connection the store hands over, one transaction per revision, DDL included."""
+"""Alembic's entry: runs in the transaction the store hands over, which holds every revision and its DDL."""
 
 from __future__ import annotations
 
 from alembic import context
 
-connection = context.config.attributes["connection"]
-context.configure(
-    connection=connection,
-    render_as_batch=True,
-    transaction_per_migration=True,
-    transactional_ddl=True,
-)
-with context.begin_transaction():
-    context.run_migrations()
+context.configure(connection=context.config.attributes["connection"], render_as_batch=True)
+context.run_migrations()

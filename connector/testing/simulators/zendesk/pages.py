@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 PAGE = 50
 STATUSES = {
-    "new": "Новая",
-    "open": "Открыта",
-    "pending": "Ждёт автора",
-    "hold": "Отложена",
-    "solved": "Решена",
-    "closed": "Закрыта",
-    "deleted": "Удалена",
+    "new": "New",
+    "open": "Open",
+    "pending": "Pending",
+    "hold": "On hold",
+    "solved": "Solved",
+    "closed": "Closed",
+    "deleted": "Deleted",
 }
-PRIORITIES = {"urgent": "Срочный", "high": "Высокий", "normal": "Обычный", "low": "Низкий", None: "—"}
+PRIORITIES = {"urgent": "Urgent", "high": "High", "normal": "Normal", "low": "Low", None: "—"}
 _FOLDER = Path(__file__).with_name("templates")
 _STYLE = (_FOLDER / "sandbox.css").read_text("utf-8")
 _HEADERS = {
@@ -87,7 +87,7 @@ class _Pages:
         number = request.path_params["id"]
         origin = request.headers.get("origin")
         if origin and origin != "null" and urlsplit(origin).netloc != request.headers.get("host"):
-            return self._ticket(number, 403, "Форма отправлена с чужой страницы.")
+            return self._ticket(number, 403, "The form was sent from another site's page.")
         form, files = _form(request.headers.get("content-type", ""), await request.body())
         text, status, public = form.get("body", ""), form.get("status", ""), form.get("kind") != "note"
         try:
@@ -174,7 +174,7 @@ def _value(field: Row, value: object) -> str:
     if value is None or value == "":
         return "—"
     if isinstance(value, bool):
-        return "да" if value else "нет"
+        return "yes" if value else "no"
     names = {option["value"]: option["name"] for option in field.get("custom_field_options", ())}
     return str(names.get(value, value)) if isinstance(value, str) else str(value)
 

@@ -1,0 +1,169 @@
+"""What of an agent's comment is posted, and how: fixed before its first part leaves.
+
+Here everything is asked that may keep it: is it still public, does a tag on the ticket say otherwise, is there
+somebody to answer, may it be public, what does the guard find, does it fit. Whatever keeps it is an error with a
+sentence for the agent; the words the guard found stand on the ticket only, never in a reason, which is logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from connector.errors import ConnectorError, Rejected, Unsupported
+from connector.flow.split import split
+from connector.flow.turn import Turn
+from connector.markup import to_text
+from connector.model import Attachment, Mention, Reply, ReplyLimits, TicketState
+from connector.sources.base import Source
+from connector.triage.guard import Answer, Finding
+
+
+class Withdrawn(ConnectorError):
+    """deleted or made private before it left"""
+
+
+class Kept(ConnectorError):
+    """It stays in the helpdesk, as the agents wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """One thing the guard found, for the ticket: what it is, and the words themselves."""
+
+    sentence: str
+    words: str = ""
+
+
+class Held(ConnectorError):
+    """It must not leave as it is; the sentence says why."""
+
+    def __init__(self, sentence: str, noticed: tuple[Noticed, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.noticed = noticed
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a reply is posted: the pieces, what they answer, to whom. `noticed` is told on the ticket at the end."""
+
+    pieces: tuple[str, ...]
+    html: str
+    answers: str
+    attachments: tuple[Attachment, ...] = ()
+    private: bool = False
+    noticed: tuple[Noticed, ...] = ()
+
+
+def planned(turn: Turn, source: Source, reply: Reply) -> Plan:
+    """What is posted, from the comment and the ticket as they are this moment."""
+    current = still_public(turn, reply)
+    target = target_of(turn.claim.heard, current)
+    if target is None:
+        raise Rejected("there is no message in this conversation to answer")
+    private = _is_private(target)
+    if private and not source.capabilities.private_reply:
+        raise Unsupported("this was written to us privately, and here an answer would be public", service=source.name)
+    private = private or _asked_to_be_private(turn, source, reply)
+    limits = source.reply_limits(target)
+    text, attachments = _outgoing(source, current)
+    if not text and not attachments:
+        raise Held("There is no text in it.")
+    private, noticed = _guarded(turn, source, text, target, private)
+    pieces = split(text, source.measure, limits.max_length, limits.max_parts) if text else [""]
+    if not pieces:
+        raise Held(_too_long(source.measure(text), limits))
+    return Plan(tuple(pieces), current.html, target.external_id, attachments, private, noticed)
+
+
+def still_public(turn: Turn, reply: Reply) -> Reply:
+    """The comment as the helpdesk has it now."""
+    current = turn.desk.read_reply(reply.ticket, reply.id)
+    if current is None or not current.public:
+        raise Withdrawn
+    return current
+
+
+def target_of(heard: Sequence[Mention], reply: Reply) -> Mention | None:
+    """The message a reply answers: the last one of a person that was there when the agent wrote."""
+    people = [m for m in heard if not m.own and not m.deleted and not m.version]
+    seen = [m for m in people if m.created_at <= reply.created_at]
+    chosen = seen or people
+    return chosen[-1] if chosen else None
+
+
+def _is_private(mention: Mention) -> bool:
+    return mention.private or mention.kind == "dm"
+
+
+def _asked_to_be_private(turn: Turn, source: Source, reply: Reply) -> bool:
+    """What the ticket's tags ask: not to post at all, or to post to the person alone."""
+    commands = turn.desk.options.commands
+    state = _state(turn, reply)
+    tags = state.tags if state is not None else ()
+    if commands.do_not_reply and commands.do_not_reply in tags:
+        raise Kept(f"the ticket is tagged {commands.do_not_reply}")
+    if not commands.reply_private or commands.reply_private not in tags:
+        return False
+    if not source.capabilities.private_reply:
+        raise Held(f"The ticket is tagged {commands.reply_private}, and here every answer would be public.")
+    return True
+
+
+def _state(turn: Turn, reply: Reply) -> TicketState | None:
+    try:
+        found = turn.desk.read_tickets((reply.ticket,))
+    except Unsupported:
+        return None
+    return found[0] if found else None
+
+
+def _guarded(
+    turn: Turn, source: Source, text: str, target: Mention, private: bool
+) -> tuple[bool, tuple[Noticed, ...]]:
+    """Whether it goes to the person alone, and what was noticed. Held: it does not leave, unless somebody released
+    it, which is a person's word against the guard's."""
+    claim, guard = turn.claim, turn.wiring.policy.guard
+    answer = Answer(
+        text,
+        public=not private,
+        source=claim.source,
+        thread=target.thread_id,
+        account=turn.wiring.identities.get(claim.source, ""),
+        asked="\n".join(m.text for m in claim.heard if not m.own),
+        repeats=sum(at >= claim.now - guard.within * 3600 for at in claim.said_before),
+    )
+    found = guard.look(answer)
+    if claim.released or not found:
+        return private, ()
+    if found[0].action == "to_private" and source.capabilities.private_reply:
+        again = guard.look(replace(answer, public=False))
+        if not any(one.action == "hold" for one in again):
+            why = Noticed("It was posted to the person alone, since in public it would have been held.")
+            return True, (why, *_noticed(found, text))
+        found = again
+    if found[0].action in ("hold", "to_private"):
+        grave = [one for one in found if one.action != "warn"]
+        raise Held(" ".join(dict.fromkeys(one.sentence for one in grave)), _noticed(grave, text))
+    return private, _noticed(found, text)
+
+
+def _noticed(found: Sequence[Finding], text: str) -> tuple[Noticed, ...]:
+    return tuple(Noticed(one.sentence, text[one.start : one.end]) for one in found)
+
+
+def _outgoing(source: Source, reply: Reply) -> tuple[str, tuple[Attachment, ...]]:
+    """The reply as plain text; files go along where the platform takes them, else as their links."""
+    text = to_text(reply.html)
+    if source.capabilities.attachments_out:
+        return text, reply.attachments
+    linked = "\n".join(f"{a.name}: {a.url}" if a.name else a.url for a in reply.attachments)
+    return "\n\n".join(part for part in (text, linked) if part), ()
+
+
+def _too_long(length: int, limits: ReplyLimits) -> str:
+    longest, parts = limits.max_length or 0, limits.max_parts
+    allowed = f"{longest} characters" if parts == 1 else f"{parts} posts of {longest} characters"
+    over = length - longest * parts
+    remedy = f"Shorten it by at least {over}." if over > 0 else "Shorten it a little."
+    return f"It has {length} characters; {allowed} are allowed here. {remedy}"

@@ -1,0 +1,188 @@
+"""init, sandbox, run: what is written can be used as it stands, and processes speak and end as they should."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from cli_builders import Folder, folder
+
+from connector.testing.simulators.zendesk import ZendeskSandbox
+
+SECRETS = "ZENDESK_API_TOKEN=sandbox\nFEED_TOKEN=try-me-out\nBSKY_APP_PASSWORD=abcd-efgh\n"
+
+
+def init(path: Path, *words: str, input: str | None = None, yes: bool = True) -> Folder:  # noqa: A002
+    made = Folder(path)
+    done = made.run("init", str(path), *(["--yes"] if yes else []), *words, input=input)
+    assert done.exit_code == 0, done.output
+    return made
+
+
+@contextmanager
+def process(*words: str) -> Iterator[subprocess.Popen[str]]:
+    """The command as a process of its own; it ends with the block."""
+    started = subprocess.Popen(
+        [sys.executable, "-m", "connector", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.communicate()
+
+
+# --- init ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [[], ["--platforms", "bluesky"], ["--platforms", "webhook, RSS ,manual,bluesky"]])
+def test_what_it_writes_passes_its_own_checks(tmp_path: Path, words: Sequence[str]) -> None:
+    made = init(tmp_path / "new", *words)
+    made.write(".env", SECRETS)
+    checked, tested = made.run("check", "--strict"), made.run("test")
+
+    assert (checked.exit_code, checked.stdout, checked.stderr) == (0, "", "0 errors, 0 warnings\n")
+    assert tested.exit_code == 0, tested.stdout
+    assert tested.stderr.endswith("0 failed\n")
+
+
+def test_without_secrets_a_check_names_each_that_is_missing(tmp_path: Path) -> None:
+    made = init(tmp_path / "new", "--platforms", "webhook,bluesky")
+    made.write(".env", (made.path / ".env.example").read_text(encoding="utf-8"))
+    done = made.run("check")
+
+    assert done.exit_code == 1
+    for name in ("ZENDESK_API_TOKEN", "FEED_TOKEN", "BSKY_APP_PASSWORD"):
+        assert f"the environment variable {name} is empty; fill it in, there or in .env" in done.stdout
+    assert done.stderr == "3 errors, 0 warnings\n"
+
+
+def test_files_are_named_on_stdout_and_the_next_step_beside_it(tmp_path: Path) -> None:
+    done = Folder(tmp_path / "new").run("init", str(tmp_path / "new"), "--yes")
+
+    assert all(line.startswith("wrote ") for line in done.stdout.splitlines())
+    assert (
+        done.stderr
+        == "next: copy .env.example to .env and fill it in, then: connector check --live && connector test\n"
+    )
+
+
+def test_it_asks_four_questions_and_who_you_are(tmp_path: Path) -> None:
+    answers = (
+        'webhook\nчайник, "quoted" \\ word\n4\nСтарший смены!\nhttps://Acme.zendesk.com/agent\nann@acme.example\n'
+    )
+    made = init(tmp_path / "new", input=answers, yes=False)
+    text = made.file.read_text(encoding="utf-8")
+    ours = (made.path / "mappings" / "40-ours.yaml").read_text(encoding="utf-8")
+    made.write(".env", SECRETS)
+
+    assert "base_url: https://acme.zendesk.com\n" in text
+    assert "email: ann@acme.example\n" in text
+    assert "answer_within_4h" in ours
+    assert "старший_смены" in ours
+    assert made.run("check").exit_code == 0, made.run("check").stdout
+
+
+ODD = ["", "a: b", "#", "'", "{}", "\\", "  ", "!env X", "a,b,,c", "%s {words}"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_answers_make_no_broken_files(tmp_path: Path, odd: str) -> None:
+    made = init(tmp_path / "new", "--topics", odd, "--unhappy", odd, "--subdomain", odd)
+    made.write(".env", SECRETS)
+
+    assert made.run("check").exit_code == 0, made.run("check").stdout
+
+
+def test_an_unknown_platform_is_told_and_nothing_written(tmp_path: Path) -> None:
+    done = Folder(tmp_path / "new").run("init", str(tmp_path / "new"), "--yes", "--platforms", "webhook,myspace")
+
+    assert done.exit_code == 1
+    assert done.stderr == 'error: "myspace" is not a platform we know; there are webhook, bluesky, rss, manual\n'
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("present", ["config.yaml", ".env.example", "mappings/10-rules.yaml"])
+def test_it_writes_over_nothing_unless_told(tmp_path: Path, present: str) -> None:
+    made = init(tmp_path / "new")
+    for path in [
+        path for path in made.path.rglob("*") if path.is_file() and str(path.relative_to(made.path)) != present
+    ]:
+        path.unlink()
+    (made.path / present).write_text("# mine\n", encoding="utf-8")
+    done = made.run("init", str(made.path), "--yes")
+
+    assert done.exit_code == 1
+    assert done.stderr == f"error: there already: {made.path / present}; use --force to write over them\n"
+    assert (made.path / present).read_text(encoding="utf-8") == "# mine\n"
+    assert made.run("init", str(made.path), "--yes", "--force").exit_code == 0
+    assert (made.path / present).read_text(encoding="utf-8") != "# mine\n"
+
+
+def test_nobody_there_to_answer_is_no_traceback(tmp_path: Path) -> None:
+    done = Folder(tmp_path / "new").run("init", str(tmp_path / "new"), input="")
+
+    assert done.exit_code == 1
+    assert "Aborted!" in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+# --- processes ----------------------------------------------------------------------------------------------------
+
+
+def test_a_sandbox_tells_its_address_on_stdout_and_ends_when_told() -> None:
+    with process("sandbox", "zendesk", "--port", "0") as running:
+        assert running.stdout is not None
+        address = running.stdout.readline().strip()
+        with urllib.request.urlopen(f"{address}/_sandbox/state") as answer:
+            assert json.load(answer)["tickets"] == []
+        running.send_signal(signal.SIGINT)
+        assert running.stderr is not None
+        beside = running.stderr.read()
+
+        assert running.wait(10) == 0
+        assert beside.splitlines() == [
+            f"tickets for a person: {address}/ · API: {address}/api/v2 · admin@example.com, token sandbox"
+        ]
+
+
+def test_a_pipe_that_is_closed_is_no_traceback(here: Folder) -> None:
+    command = f"{sys.executable} -m connector schema config | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+
+    assert done.stdout == "{\n"
+    assert "Traceback" not in done.stderr
+
+
+def test_a_running_one_is_known_reloaded_and_ends_clean(tmp_path: Path, sandbox: ZendeskSandbox) -> None:
+    running_here = folder(
+        tmp_path / "live", desk=sandbox.address, edit=lambda text: text + "log: {json_lines: true}\n"
+    )
+    with process("-c", str(running_here.file), "run") as running:
+        assert running.stderr is not None
+        seen: list[str] = []
+        while not seen or "hooks and health on" not in seen[-1]:
+            seen.append(running.stderr.readline())
+            assert seen[-1], seen
+        assert running_here.run("submit", "Terrible service!").stderr == ""
+        running_here.mapping("rules: []\n")
+        reloaded = running_here.run("reload")
+        status = running_here.json("status")
+        running_here.mapping("rules: [{name: a, set: {priority: hihg}}]\n")
+        refused = running_here.run("reload")
+        running.send_signal(signal.SIGTERM)
+        rest = running.stderr.read()
+
+        assert running.wait(20) == 0
+        assert reloaded.stdout.startswith("reloaded, policy ")
+        assert status["running"] == running.pid
+        assert refused.exit_code == 78
+        assert [json.loads(line)["event"] for line in rest.splitlines()][-1] == "stopped"
+        assert not running_here.file.with_name("config.yaml.pid").exists()

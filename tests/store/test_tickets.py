@@ -1,0 +1,124 @@
+"""What agents do to tickets is remembered, and whoever is muted, merged or released is treated so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from store_builders import NOON, answer, arrive, claim, one, receipt, reply, rows, settle, sound, states, turn
+
+from connector.model import Author, CommentDraft, Mention, Merge, TicketId, TicketState, decode
+from connector.store import Store, tables, tickets
+
+Make = Callable[..., Mention]
+SEVEN, NINE = TicketId("7"), TicketId("9")
+
+
+def linked(store: Store, mention: Mention, ticket: TicketId = SEVEN, **facts: Any) -> None:
+    """Its conversation stands on that ticket."""
+    arrive(store, mention, **facts)
+    settle(store, claim(store)[-1], receipt=receipt(f"first-{ticket}"), ticket=ticket)
+
+
+def state(store: Store, status: str, at: float, **facts: Any) -> Any:
+    """Note it; what is remembered then."""
+    with turn(store, at) as tx:
+        tickets.note_state(tx, "desk", TicketState(SEVEN, status, **facts))
+    with store.read() as tx:
+        return tx.execute(sa.select(tables.tickets)).one()
+
+
+def test_solved_and_reopened_are_told_by_what_was_seen_before(store: Store) -> None:
+    assert state(store, "open", NOON).solved_at is None
+    assert state(store, "solved", NOON + 10, satisfaction="good", assignee="Olga").solved_at == NOON + 10
+    closed = state(store, "closed", NOON + 20, satisfaction="good", assignee="Olga")
+    assert (closed.solved_at, closed.reopened, closed.satisfaction, closed.assignee) == (NOON + 10, 0, "good", "Olga")
+    again = state(store, "open", NOON + 30)
+    assert (again.solved_at, again.reopened) == (None, 1)
+    assert state(store, "solved", NOON + 40).solved_at == NOON + 40
+
+
+def test_a_muted_author_is_ignored_with_the_reason_and_heard_again(store: Store, mention: Make) -> None:
+    linked(store, mention(thread_id="a"))
+    with turn(store) as tx:
+        assert tickets.mute(tx, "desk", SEVEN) == 1
+        assert tickets.mute(tx, "desk", SEVEN) == 0, "a second look at the same tag"
+    arrive(store, mention(thread_id="b"), mention(thread_id="c", author=Author("u2", "Olga")))
+    assert states(store) == ["done", "ignored", "ready"]
+    assert rows(store, "reason")[1] == "author muted by an agent on ticket 7"
+    with turn(store) as tx:
+        assert tickets.unmute(tx, "desk", SEVEN) == 1
+    arrive(store, mention(thread_id="d"))
+    assert states(store)[-1] == "ready"
+    sound(store)
+
+
+def test_muting_touches_who_opened_the_ticket_and_nobody_else(store: Store, mention: Make) -> None:
+    linked(store, mention(thread_id="a"))
+    arrive(store, mention(thread_id="a", author=Author("u2", "Olga")))
+    with turn(store) as tx:
+        tickets.mute(tx, "desk", SEVEN)
+    arrive(store, mention(thread_id="b", author=Author("u2", "Olga")), mention(thread_id="e"))
+    assert states(store)[-2:] == ["ready", "ignored"]
+
+
+def test_the_conversation_of_a_merged_ticket_goes_on_where_it_went(store: Store, mention: Make) -> None:
+    linked(store, mention())
+    with turn(store) as tx:
+        merged = Merge(NINE, datetime.fromtimestamp(NOON + 50, UTC))
+        assert tickets.move(tx, "desk", SEVEN, merged) == 1
+        assert tickets.move(tx, "desk", SEVEN, merged) == 0
+    assert answer(store, reply(49, "9"), ticket="9") == 0, "said to somebody else, before the merge"
+    assert answer(store, reply(49, "9"), reply(51, "9"), ticket="9") == 1
+    assert rows(store, "kind") == ["mention", "reply"]
+
+
+def test_of_two_conversations_on_one_ticket_the_one_heard_last_is_answered(store: Store, mention: Make) -> None:
+    linked(store, mention(thread_id="a"))
+    linked(store, mention(thread_id="b"), NINE)
+    with turn(store) as tx:
+        tickets.move(tx, "desk", SEVEN, Merge(NINE, datetime.fromtimestamp(NOON + 50, UTC)))
+    answer(store, reply(60, "9"), reply(40, "9"), ticket="9")
+    with store.read() as tx:
+        found = tx.execute(
+            sa.select(tables.replies.c.comment, tables.conversations.c.name)
+            .join(tables.conversations, tables.conversations.c.id == tables.replies.c.conversation)
+            .order_by(tables.replies.c.comment)
+        ).all()
+    assert [tuple(row) for row in found] == [("c40", "b"), ("c60", "b")]
+    arrive(store, mention(thread_id="a"))
+    answer(store, reply(70, "9"), reply(45, "9"), ticket="9")
+    with store.read() as tx:
+        found = tx.execute(
+            sa.select(tables.conversations.c.name)
+            .join(tables.replies, tables.conversations.c.id == tables.replies.c.conversation)
+            .where(tables.replies.c.comment.in_(["c45", "c70"]))
+            .order_by(tables.replies.c.comment)
+        ).scalars()
+        assert list(found) == ["b", "a"], "what was said before the merge was not said to the newcomers"
+
+
+def test_a_tag_releases_the_held_replies_and_is_taken_off(store: Store, mention: Make) -> None:
+    linked(store, mention())
+    answer(store, reply(1))
+    settle(store, one(store, account="feed"), "held", reason="It holds a phone number.")
+    with turn(store) as tx:
+        assert tickets.release(tx, "desk", SEVEN, "release_reply") == 1
+        assert tickets.release(tx, "desk", SEVEN, "release_reply") == 0
+    again = one(store, account="feed")
+    assert again.released
+    (note,) = [found for found in claim(store) if found.kind == "note"]
+    draft = decode(CommentDraft, note.body)
+    assert (draft.html, draft.settings.untag) == ("", ("release_reply",))
+    sound(store)
+
+
+def test_the_same_words_said_before_on_the_source_are_known(store: Store, mention: Make) -> None:
+    linked(store, mention(thread_id="a"))
+    linked(store, mention(thread_id="b"), NINE)
+    answer(store, reply(1, html="<p>Thank  you!</p>"), at=NOON + 5)
+    answer(store, reply(2, "9", html="<div>thank you!</div>"), reply(3, "9", html="<p>Other</p>"), ticket="9")
+    found = {claimed.reply.id: claimed.said_before for claimed in claim(store, account="feed", at=NOON + 9)}
+    assert found == {"c1": (), "c2": (NOON + 5,)}

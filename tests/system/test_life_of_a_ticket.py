@@ -1,0 +1,145 @@
+"""What happens to tickets and messages afterwards: closed, merged, deleted, edited, taken back, with files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import sqlalchemy as sa
+
+from connector.store.tables import deliveries
+from connector.testing.simulators.zendesk import Faults
+from tests.system.world import Bridge, World, free_port, wait_for
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A running connector on SQLite; the database makes no difference here."""
+    made = World(tmp_path, f"sqlite:///{tmp_path / 'connector.db'}", Faults(incremental_lag_s=0.0))
+    made.start()
+    made.up()
+    yield made
+    try:
+        assert made.stop() == 0
+    finally:
+        made.close()
+
+
+def say(world: World, ident: str, text: str = "", **facts: Any) -> None:
+    """Somebody says something in the one thread; gives back when it is carried."""
+    given: dict[str, Any] = {
+        "id": ident,
+        "text": text or f"this is {ident}",
+        "thread_id": "t",
+        "author": {"id": "u", "name": "Anna"},
+    }
+    # long before the agent answers: Zendesk tells a comment's time in whole seconds
+    given["created_at"] = "2026-03-04T11:00:00Z"
+    world.send([given | facts])
+    wait_for(lambda: world.settled(0), 20, f"carrying {ident}")
+
+
+def texts(world: World, ticket: int, *, public: bool = True) -> list[str]:
+    """What stands on a ticket."""
+    return [str(one["plain_body"]).strip() for one in world.sandbox.comments(ticket) if one["public"] is public]
+
+
+def replied(world: World, count: int) -> list[dict[str, Any]]:
+    """The posts of the bridge, when there are so many."""
+    wait_for(lambda: len(world.bridge.order) >= count and world.settled(count), 20, f"{count} replies")
+    return [world.bridge.posts[key] for key in world.bridge.order]
+
+
+def test_after_a_ticket_is_closed_the_thread_goes_on_in_a_follow_up(world: World) -> None:
+    say(world, "a")
+    world.sandbox.close(1)
+    say(world, "b")
+    say(world, "c")
+    first, second = world.sandbox.tickets()
+    assert second["via"]["source"]["rel"] == "follow_up"
+    assert second["via"]["source"]["from"]["ticket_id"] == first["id"]
+    assert texts(world, 1) == ["this is a"]
+    assert texts(world, 2) == ["this is b", "this is c"]
+    world.sandbox.agent_reply(2, "on the second")
+    assert [post["mention_id"] for post in replied(world, 1)] == ["c"]
+
+
+def test_after_a_merge_the_thread_goes_on_where_it_was_merged_into(world: World) -> None:
+    say(world, "a")
+    say(world, "z", thread_id="other")
+    world.sandbox.merge(2, 1)
+    say(world, "b")
+    assert len(world.sandbox.tickets()) == 2
+    assert "this is b" in texts(world, 2)
+    assert "this is b" not in texts(world, 1)
+
+
+def test_after_a_ticket_is_deleted_the_thread_goes_on_in_a_new_one(world: World) -> None:
+    say(world, "a")
+    world.sandbox.delete(1)
+    say(world, "b")
+    assert [ticket["status"] for ticket in world.sandbox.tickets()] == ["deleted", "new"]
+    assert texts(world, 2) == ["this is b"]
+
+
+def test_an_edit_and_a_deletion_are_noted_and_overwrite_nothing(world: World) -> None:
+    say(world, "a", "it broke")
+    say(world, "a", "it broke and burnt", edited_at="2026-03-04T12:00:00Z")
+    say(world, "a", "", deleted=True)
+    assert len(world.sandbox.tickets()) == 1
+    assert texts(world, 1) == ["it broke"]
+    edit, deletion = texts(world, 1, public=False)[-2:]
+    assert "edited this message" in edit
+    assert "it broke and burnt" in edit
+    assert "deleted this message" in deletion
+
+
+def test_files_go_both_ways(world: World) -> None:
+    say(world, "a")
+    first = world.sandbox.agent_reply(1, "look", uploads=[("plan.png", "image/png", b"\x89PNG the plan")])
+    (posted,) = replied(world, 1)
+    (sent,) = posted["attachments"]
+    assert (sent["name"], sent["type"]) == ("plan.png", "image/png")
+    assert requests.get(sent["url"], timeout=5).content == b"\x89PNG the plan"
+    say(world, "b", attachments=[{"url": first["attachments"][0]["content_url"], "name": "receipt.png"}])
+    comment = next(one for one in world.sandbox.comments(1) if "this is b" in one["plain_body"])
+    (taken,) = comment["attachments"]
+    assert taken["file_name"] == "receipt.png"
+    assert requests.get(taken["content_url"], timeout=5).content == b"\x89PNG the plan"
+
+
+def test_a_reply_made_private_before_it_left_never_leaves(tmp_path: Path) -> None:
+    port = free_port()
+    closed = Bridge(port=port)
+    closed.close()  # nobody listens there: nothing can leave
+    url = f"sqlite:///{tmp_path / 'connector.db'}"
+    world = World(tmp_path, url, Faults(incremental_lag_s=0.0), closed)
+    try:
+        world.start()
+        world.up()
+        say(world, "a")
+        secret = world.sandbox.agent_reply(1, "the password is swordfish")
+        wait_for(lambda: any(attempts for _, attempts in _replies(world)), 20, "a try")
+        world.sandbox.make_private(1, int(secret["id"]))
+        world.bridge = Bridge(port=port)
+        wait_for(lambda: [state for state, _ in _replies(world)] == ["ignored"], 20, "the reply to be withdrawn")
+        world.sandbox.agent_reply(1, "this one may leave")
+        assert [post["text"] for post in replied(world, 1)] == ["this one may leave"]
+        assert world.stop() == 0
+    finally:
+        world.close()
+
+
+def _replies(world: World) -> list[tuple[str, int]]:
+    store = world.store()
+    try:
+        with store.read() as tx:
+            wanted = sa.select(deliveries.c.state, deliveries.c.attempts).where(deliveries.c.kind == "reply")
+            return [(row.state, row.attempts) for row in tx.execute(wanted.order_by(deliveries.c.id))]
+    finally:
+        store.close()

@@ -1,0 +1,60 @@
+"""A viral thread while others go on: nobody is starved, few calls carry many mentions, the order is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connector.store import Store, journal
+from connector.testing.simulators.zendesk import Faults, Limits
+from tests.system.test_outages import balance, mention, rows, said
+from tests.system.world import World, wait_for
+
+pytestmark = pytest.mark.system
+
+STORM = 1_500
+OTHERS = 60
+
+
+def test_a_viral_thread_starves_nobody_and_stays_in_order(store_url: str, tmp_path: Path) -> None:
+    world = World(tmp_path, store_url, Faults(incremental_lag_s=0.0))
+    world.sandbox.limits = Limits(
+        account=None, account_updates=None, ticket_updates_10min=30, exports=None, user_updates=None,
+        account_user_updates_1s=None,
+    )  # fmt: skip
+    try:
+        world.start()
+        world.up()
+        for start in range(0, STORM, 100):
+            world.send([mention(0, n) for n in range(start, start + 100)])
+            world.send([mention(1 + start // 25 + n) for n in range(OTHERS * 100 // STORM)])
+        wait_for(lambda: len(said(world)) == OTHERS + 1, 30, "the others' tickets")
+        wait_for(lambda: _limited(world), 30, "the limit of the one ticket")
+        found = said(world)
+        assert {c: ns for c, ns in found.items() if c} == {c: [0] for c in range(1, OTHERS + 1)}
+        assert found[0] == list(range(len(found[0])))
+        assert len(found[0]) > 400, "the storm was not coalesced"
+        updates = world.sandbox.requests()["PUT /api/v2/tickets/*"]
+        assert updates < 30 + OTHERS + 20, f"{updates} updates"
+        ledger = balance(world)
+        assert ledger.even
+        assert (ledger.received, ledger.failed, ledger.unsure, ledger.held) == (STORM + OTHERS, 0, 0, 0)
+        assert ledger.pending == STORM - len(found[0])
+        # what comes now for others does not wait for the storm
+        world.send([mention(1_000)])
+        wait_for(lambda: 1_000 in said(world), 10, "a ticket beside the storm")
+        assert world.stop() == 0
+        assert not [row for row in rows(world) if row.state == "intent"]
+    finally:
+        world.close()
+
+
+def _limited(world: World) -> bool:
+    store: Store = world.store()
+    try:
+        with store.read() as tx:
+            waiting = journal.list_deliveries(tx, states=("ready",), limit=10)
+    finally:
+        store.close()
+    return any("slow down" in row.reason for row in waiting)
