@@ -5,6 +5,9 @@ Author         who said it, as the platform knows them
 Thread         what belongs together on the platform; its id is chosen by the adapter
 Conversation   what belongs on one ticket: a thread, or a thread and an author
 Tone           very_negative … very_positive or unknown, with score, confidence and evidence
+Feedback       what kind of saying it is: thanks, question, complaint.delivery, … as the mapping names them
+Past           what we remember of an author when their next mention is decided
+Deadlines      when the first answer is due: target, breach, ceiling
 Decision       what the mapping makes of a mention; its Trace says which rule set what, and why
 Draft          what we are about to write: TicketDraft, CommentDraft (helpdesk), ReplyDraft (platform)
 Reply          an agent's public comment that has to go back to the thread
@@ -147,7 +150,7 @@ class Settings:
     """Ticket properties. None or empty means: leave it as the helpdesk has it.
 
     `group`, `brand`, `form` and the keys of `fields` are names as admins see them, or ids written as text.
-    `tags` are added, `untag` removed.
+    `problem` is the id of the problem ticket this one is an incident of. `tags` are added, `untag` removed.
     """
 
     priority: Priority | None = None
@@ -156,6 +159,7 @@ class Settings:
     group: str | None = None
     brand: str | None = None
     form: str | None = None
+    problem: str | None = None
     tags: tuple[str, ...] = ()
     untag: tuple[str, ...] = ()
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -173,8 +177,43 @@ class Because:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What we remember of an author when their next mention is decided; the default is: nothing.
+
+    `contacts` counts their earlier tickets, of other conversations, within the mapping's `remember_days`; `tickets`
+    names some of them, newest first. `answered`: an answer of ours already stands in this conversation. `tone` is
+    that of their last mention in it.
+    """
+
+    contacts: int = 0
+    tickets: tuple[TicketId, ...] = ()
+    answered: bool = False
+    tone: ToneLabel = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """When the first answer is due, as instants: wanted by `target`, late from `breach`, never after `ceiling`.
+
+    `within` is the target as it was written (8h), `rule` the deadline that applied, `calendar` whose hours were
+    counted (empty: around the clock).
+    """
+
+    target: datetime
+    breach: datetime
+    ceiling: datetime
+    within: str
+    rule: str
+    calendar: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """What the mapping makes of one mention: a ticket with these settings, or ignored for a reason."""
+    """What the mapping makes of one mention: a ticket with these settings, or ignored for a reason.
+
+    `feedback` are the kinds of feedback it is, the most telling first, and `owner` whose matter that kind is.
+    `score` is None where the mapping has none; `suggestion` is the answer it drafts for the agent.
+    """
 
     settings: Settings
     subject: str
@@ -185,6 +224,12 @@ class Decision:
     rules: tuple[str, ...] = ()
     because: tuple[Because, ...] = ()
     policy: str = ""
+    feedback: tuple[str, ...] = ()
+    answer_expected: bool = True
+    score: int | None = None
+    deadlines: Deadlines | None = None
+    owner: str = ""
+    suggestion: str = ""
 
 
 # --- what we are about to write ----------------------------------------------------------------------------

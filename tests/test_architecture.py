@@ -42,7 +42,11 @@ LOCKS = {"Lock", "RLock", "local"}
 """What anybody may take from `threading`: threads are started elsewhere, and what they share needs a lock."""
 
 INNER_IMPORTS = {
-    "connector/cli/begin.py": {"connector.demo", "connector.testing.simulators.zendesk"},
+    "connector/cli/begin.py": {
+        "connector.demo",
+        "connector.testing.simulators.freshdesk",
+        "connector.testing.simulators.zendesk",
+    },
     "connector/store/store.py": {"alembic", "alembic.config"},
 }
 """The imports inside functions: the demo and the sandbox, which nobody else should load, and Alembic, which is slow

@@ -93,7 +93,7 @@ TOLD = """\
 11:13 helpdesks.desk.reopen: has to be true or false
 12:3 helpdesks.9desk: a name is a letter, then letters, digits, - or _ (at most 40)
 12:10 helpdesks.9desk: `base_url` is missing
-13:17 helpdesks.other.type: "zendesq" is not a known type — did you mean "zendesk"? (allowed: zendesk)
+13:17 helpdesks.other.type: "zendesq" is not a known type — did you mean "zendesk"? (allowed: freshdesk, zendesk)
 14:9 helpdesks.lost: has to be a block of keys, at least `type`
 16:35 sources.feed.helpdesk: there is no helpdesk "dsk" — did you mean "desk"? (allowed: desk, 9desk, other, lost)
 16:47 sources.feed.token: the environment variable EMPTY_TOKEN is empty; fill it in, there or in .env

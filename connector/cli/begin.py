@@ -70,15 +70,12 @@ sources:
 {sources}"""
 
 _ANSWERS = """\
-# Your answers to the four questions of `connector init`, as a rule of your own. Change it as you like; what the
-# other files set, this one may overrule.
+# Your answers to the four questions of `connector init`, as rules of your own. Change it as you like; what the other
+# files set, this one may overrule. How fast you answer stands in 35-deadlines.yaml.
 rules:
   - name: what we look out for
     when: {{text: {{words: [{words}]}}}}
     set: {{tags: [expected_topic]}}
-
-  - name: answer within {hours} hours
-    set: {{tags: [answer_within_{hours}h]}}
 
   - name: unhappy customers
     when: {{tone: [negative, very_negative]}}
@@ -144,23 +141,30 @@ def init(
             sources="\n".join(_SOURCE_BLOCKS[platform] for platform in chosen),
         ),
         folder / ".env.example": _env_example(chosen),
-        folder / "mappings" / "40-ours.yaml": _ANSWERS.format(
+        folder / "mappings" / "90-ours.yaml": _ANSWERS.format(
             words=", ".join(_quoted(word.strip()) for word in words.split(",") if word.strip()) or '"help"',
-            hours=speed,
             escalation=_tag(tag),
         ),
     }
-    present = [str(file) for file in (*files, folder / "mappings" / "10-rules.yaml") if file.exists()]
+    present = [str(file) for file in (*files, folder / "mappings" / "20-rules.yaml") if file.exists()]
     if present and not force:
         raise ConnectorError(f"there already: {', '.join(present)}; use --force to write over them")
     with resources.as_file(resources.files("connector") / "mappings") as shipped:
         shutil.copytree(shipped, folder / "mappings", dirs_exist_ok=True)
+    _set_speed(folder / "mappings" / "35-deadlines.yaml", speed)
     for file, text in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
         say.data(f"wrote {file}")
     say.data(f"wrote {folder / 'mappings'}/ with its tests")
     say.notice("next: copy .env.example to .env and fill it in, then: connector check --live && connector test")
+
+
+def _set_speed(file: Path, hours: int) -> None:
+    """Writes the usual deadline: late after half as long again, never after three times as long or a day."""
+    usual = f"target: {hours}h, breach: {hours + (hours + 1) // 2}h, ceiling: {max(24, 3 * hours)}h}}"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(re.sub(r"(?<=name: usual, )target: .*\}", usual, text), encoding="utf-8")
 
 
 def _chosen(text: str) -> list[str]:
@@ -223,6 +227,31 @@ def sandbox_zendesk(
 
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
         serve(host, port, data, webhook_url=webhook_url, webhook_secret=webhook_secret, ready=ready)
+
+
+@sandbox.command("freshdesk")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8091, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--data", type=click.Path(dir_okay=False, path_type=Path), help="Keep the account in this file.")
+@click.option("--webhook-url", help="Call this on every change, as an automation rule does.")
+@click.option("--webhook-secret", help="Sent along with those calls; they are not signed.")
+@click.option("--webhook-header", default="X-Connector-Secret", show_default=True, help="The header it is sent in.")
+def sandbox_freshdesk(
+    host: str, port: int, data: Path | None, webhook_url: str | None, webhook_secret: str | None, webhook_header: str
+) -> None:
+    """Run a Freshdesk account: its API, and a page for agents.
+
+    It misbehaves on demand: PUT /_sandbox/faults.
+
+    The API key `sandbox` is an admin's, `sandbox-agent` an agent's.
+    """
+    from connector.testing.simulators.freshdesk import serve
+
+    def ready(address: str) -> None:
+        say.data(address)
+        say.notice(f"tickets for a person: {address}/ · API: {address}/api/v2 · API key: sandbox")
+
+    serve(host, port, data, webhook_url, webhook_secret, ready=ready, webhook_header=webhook_header)
 
 
 COMMANDS = (demo, init, sandbox)

@@ -401,7 +401,8 @@ class Daemon:
 
     def _fingerprint(self) -> tuple[tuple[str, int, int], ...]:
         """Which files make up the configuration, and when they were last written."""
-        files = [self.config.file, *sorted(self.config.mappings.glob("*.yaml")), *self.config.mappings.glob("*.yml")]
+        mappings = self.config.mappings
+        files = [self.config.file, *sorted(mappings.glob("*.y*ml")), *sorted(mappings.glob("lists/*.y*ml"))]
         found = []
         for file in files:
             with contextlib.suppress(OSError):

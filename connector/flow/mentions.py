@@ -78,7 +78,15 @@ def _open(
     if opened.ticket is None:
         raise Rejected("the helpdesk did not say which ticket it opened", service=desk.name)
     turn.ticket = opened.ticket
-    html = card(mention, decision, answers_as=_answers_as(turn, mention), limits="", zone=turn.wiring.policy.zone)
+    policy = turn.wiring.policy
+    html = card(
+        mention,
+        decision,
+        answers_as=_answers_as(turn, mention),
+        limits="",
+        zone=policy.zone,
+        trace=policy.card_trace,
+    )
     try:
         turn.part(desk, 1, CommentDraft(ticket=opened.ticket, html=html))
     except (Rejected, Closed, Gone, Unsupported) as error:

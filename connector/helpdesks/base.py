@@ -10,9 +10,11 @@ of changed tickets as safety net.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -66,6 +68,30 @@ class HelpdeskOptions(AccountOptions):
     )
     reopen: bool = Field(default=True, description="reopen a ticket whose reply failed or is held")
     commands: TagCommands = Field(default=TagCommands(), description="tags by which agents tell us something")
+
+
+def plain_address(value: str, example: str) -> str:
+    """An account's address without its API path: https, or http on this machine only. ValueError says what is wrong
+    with it."""
+    parts = urlsplit(value.strip())
+    host = parts.hostname or ""
+    if parts.scheme not in ("https", "http") or not host:
+        raise ValueError(f"has to be an address such as {example}")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError("has to begin with https:// (http:// only for this machine)")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("has to be the plain address, without a log-in, ? or #")
+    path = parts.path.rstrip("/").removesuffix("/api/v2")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Helpdesk(Outlet[TicketDraft | CommentDraft]):

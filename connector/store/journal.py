@@ -6,13 +6,13 @@ is counted from the rows, so the two sides come from different places and must s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
-from connector.model import Cursor
+from connector.model import Cursor, Mention, decode
 from connector.store.queue import free_lanes, leave_lanes
 from connector.store.store import Tx, now
 from connector.store.tables import (
@@ -190,6 +190,16 @@ def list_deliveries(
     if source is not None:
         statement = statement.where(deliveries.c.source == source)
     return [_row(row) for row in tx.execute(statement)]
+
+
+def recent_mentions(tx: Tx, since: float, source: str | None = None) -> Iterator[Mention]:
+    """Mentions that came in since then, of all sources or of one, in the order they came; an edit is a further
+    version of its mention. To be read while the transaction lasts."""
+    statement = sa.select(mentions.c.body).where(mentions.c.received_at >= since).order_by(mentions.c.id)
+    if source is not None:
+        statement = statement.where(mentions.c.source == source)
+    for body in tx.execute(statement.execution_options(yield_per=500)).scalars():
+        yield decode(Mention, body)
 
 
 def show_delivery(tx: Tx, reference: str) -> Row | None:

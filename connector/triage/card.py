@@ -14,11 +14,13 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from connector.markup import shorten
-from connector.model import Decision, Mention
+from connector.model import Because, Decision, Mention
 from connector.triage.templates import shown_author, shown_platform, stars
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _MOST_REASONS = 8
+_MOST_LINES = 60
+_MOST_SUGGESTED = 20
 
 
 def _excerpt(text: object, length: int) -> str:
@@ -39,9 +41,19 @@ def _environment() -> Environment:
 _TEMPLATE = _environment().from_string((resources.files(__package__) / "card.html").read_text(encoding="utf-8"))
 
 
-def card(mention: Mention, decision: Decision, *, answers_as: str, limits: str, zone: tzinfo = UTC) -> str:
+def card(
+    mention: Mention,
+    decision: Decision,
+    *,
+    answers_as: str,
+    limits: str,
+    zone: tzinfo = UTC,
+    trace: bool = False,
+) -> str:
     """The card as HTML. `answers_as` is the account that will answer, empty when none can; `limits` is what an
-    answer has to keep to, or why there can be none, in words; times are told in `zone`."""
+    answer has to keep to, or why there can be none, in words; times are told in `zone`. With `trace` the whole
+    explanation stands on it, else a line for each rule that matched."""
+    due = decision.deadlines
     return _TEMPLATE.render(
         mention=mention,
         decision=decision,
@@ -52,7 +64,10 @@ def card(mention: Mention, decision: Decision, *, answers_as: str, limits: str, 
         kind=mention.kind.replace("_", " "),
         tone=_tone(decision),
         posted=_posted(mention.created_at, zone),
-        reasons=_reasons(decision),
+        due={name: _posted(getattr(due, name), zone) for name in ("target", "breach", "ceiling")} if due else {},
+        feedback=", ".join(kind.replace("_", " ").replace(".", ": ") for kind in decision.feedback),
+        suggestion=_lines(decision.suggestion),
+        reasons=_whole(decision) if trace else _reasons(decision),
         extent=_extent(mention),
         answers_as=answers_as,
         limits=limits,
@@ -75,8 +90,13 @@ def _posted(at: datetime, zone: tzinfo) -> str:
 
 
 def _reasons(decision: Decision) -> list[str]:
-    """One line per rule that matched: its name, its place, why, and what it set."""
-    found: list[str] = []
+    """The priority where the score made it, then one line per rule that matched: its name, its place, why, and what
+    it set."""
+    found = [
+        _excerpt(f"priority {line.value}: {line.why} ({line.place})", 400)
+        for line in decision.because
+        if line.field == "priority" and line.rule == "score"
+    ]
     for name in decision.rules[:_MOST_REASONS]:
         lines = [line for line in decision.because if line.rule == name and not line.why.startswith("kept:")]
         sets = "; ".join(
@@ -88,6 +108,25 @@ def _reasons(decision: Decision) -> list[str]:
         found.append(_excerpt(f"{name}{f' ({place})' if place else ''}{f': {told}' if told else ''}", 400))
     left = len(decision.rules) - _MOST_REASONS
     return [*found, f"and {left} more"] if left > 0 else found
+
+
+def _whole(decision: Decision) -> list[str]:
+    """Every line of the trace, as `connector explain` tells it."""
+    found = [_excerpt(because_line(line), 400) for line in decision.because[:_MOST_LINES]]
+    left = len(decision.because) - _MOST_LINES
+    return [*found, f"and {left} more"] if left > 0 else found
+
+
+def because_line(line: Because) -> str:
+    """One line of a trace as text: field, value, rule, place and why."""
+    value = _plain(line.value)
+    if line.field == "score" and isinstance(line.value, int):
+        value = f"{line.value:+d}"
+    return "  ".join(part for part in (line.field, value, line.rule, line.place, line.why) if part)
+
+
+def _lines(text: str) -> list[str]:
+    return [_excerpt(line, 600) for line in text.splitlines() if line.strip()][:_MOST_SUGGESTED]
 
 
 def _extent(mention: Mention) -> str:

@@ -5,20 +5,24 @@
         mention: {text: "…", author: {followers: 120000}, at: "2026-03-01T03:00:00+03:00"}
         expect: {decision: ticket, priority: urgent, tone: {not: positive}, because: [top bloggers]}
 
-A mention is Mention JSON of which everything may be left out, with `source`, `platform` and `at`. What is expected is
-a value, `{not: …}` or `{one_of: […]}`; lists of tags, rules and reasons name what has to be among them.
+A mention is Mention JSON of which everything may be left out, with `source`, `platform` and `at`; `past` beside it is
+what we remember of its author. What is expected is a value, `{not: …}`, `{one_of: […]}`, `{at_least: …}`; lists of
+tags, rules, kinds of feedback and reasons name what has to be among them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from connector.errors import BadHook, ConfigError, Problem
 from connector.mentionjson import read_mention
-from connector.model import KINDS, PRIORITIES, TONES, Author, Because, Decision, Mention, Parent
+from connector.model import KINDS, PRIORITIES, TONES, Author, Decision, Mention, Parent, Past, ToneLabel
+from connector.triage.card import because_line
+from connector.triage.feedback import above
 from connector.triage.policy import Policy
 from connector.triage.sheet import Sheet, shown
 from connector.yamlfile import Where, read
@@ -30,11 +34,16 @@ MENTION_KEYS = (
     "parent", "author", "engagement", "rating", "private", "attachments",
 )  # fmt: skip
 LABELS: Mapping[str, tuple[str, ...]] = {"decision": DECISIONS, "priority": PRIORITIES, "tone": TONES}
-SCALARS = ("decision", "priority", "tone", "language", "group", "brand", "form", "type", "status", "subject",
-           "comment", "ignored")  # fmt: skip
-SETS = ("tags", "untag", "rules", "because")
+PAST_KEYS = ("contacts", "answered", "tone")
+INSTANTS = ("target", "breach", "ceiling")
+SCALARS = (
+    "decision", "priority", "tone", "language", "group", "brand", "form", "type", "status", "problem", "subject",
+    "comment", "ignored", "answer_expected", "score", "owner", "suggestion", "deadline", "within", *INSTANTS,
+)  # fmt: skip
+SETS = ("tags", "untag", "rules", "feedback", "because")
 EXPECT_KEYS = (*SCALARS, *SETS, "fields")
-MATCHERS = ("not", "one_of", "contains")
+BOUNDS = ("at_least", "at_most")
+MATCHERS = ("not", "one_of", "contains", *BOUNDS)
 
 _USUAL_TIME = "2026-03-04T12:00:00Z"
 _END_OF_TIME = 4102444800.0
@@ -83,10 +92,11 @@ class _Case:
     name: str
     place: str
     mention: Mention
+    past: Past
     expect: Mapping[str, Any]
 
     def run(self, policy: Policy) -> CaseResult:
-        decision = policy.decide(self.mention)
+        decision = policy.decide(self.mention, self.past)
         mistakes = [mistake for key, wanted in self.expect.items() if (mistake := _differs(key, wanted, decision))]
         return CaseResult(self.name, self.place, tuple(mistakes), decision)
 
@@ -110,7 +120,7 @@ def _cases(sheet: Sheet, names: dict[str, str]) -> Iterable[_Case]:
 def _case(value: Any, where: Where, sheet: Sheet, names: dict[str, str]) -> _Case | None:
     before = len(sheet.problems)
     keys = sheet.mapping(value, where, "a test: a mapping with name, mention and expect")
-    sheet.keys(keys, where, ("name", "mention", "expect"), "a key of a test")
+    sheet.keys(keys, where, ("name", "mention", "past", "expect"), "a key of a test")
     for missing in [key for key in ("name", "mention", "expect") if key not in keys]:
         sheet.wrong(where, f"has no {missing}")
     if len(sheet.problems) > before:
@@ -121,8 +131,22 @@ def _case(value: Any, where: Where, sheet: Sheet, names: dict[str, str]) -> _Cas
     if first != place:
         sheet.wrong((*where, "name"), f'the name "{name}" is taken by the test at {first}')
     mention = _mention(keys["mention"], (*where, "mention"), sheet)
+    past = _past(keys["past"], (*where, "past"), sheet) if "past" in keys else Past()
     expect = _expected(keys["expect"], (*where, "expect"), sheet)
-    return _Case(name, place, mention, expect) if mention and len(sheet.problems) == before else None
+    return _Case(name, place, mention, past, expect) if mention and len(sheet.problems) == before else None
+
+
+def _past(value: Any, where: Where, sheet: Sheet) -> Past:
+    keys = sheet.mapping(value, where, f"a mapping with {', '.join(PAST_KEYS)}")
+    sheet.keys(keys, where, PAST_KEYS, "something we remember")
+    contacts = keys.get("contacts", 0)
+    if isinstance(contacts, bool) or not isinstance(contacts, int) or contacts < 0:
+        sheet.wrong((*where, "contacts"), f"has to be a number of tickets, not {shown(contacts)}")
+        contacts = 0
+    answered = bool(sheet.flag(keys["answered"], (*where, "answered"))) if "answered" in keys else False
+    tone = sheet.choice(keys["tone"], (*where, "tone"), TONES, "a tone") if "tone" in keys else "unknown"
+    labels: Mapping[str, ToneLabel] = {label: label for label in TONES}
+    return Past(contacts=contacts, answered=answered, tone=labels.get(tone, "unknown"))
 
 
 def _mention(value: Any, where: Where, sheet: Sheet) -> Mention | None:
@@ -180,6 +204,10 @@ def _check(value: Any, where: Where, sheet: Sheet, key: str) -> None:
             _check(item, (*where, index), sheet, key)
     elif key in LABELS and where[-1] != "contains":
         sheet.choice(value, where, LABELS[key], f"a {key}")
+    elif where[-1] in BOUNDS and (isinstance(value, bool) or not isinstance(value, int | float)):
+        sheet.wrong(where, f"has to be a number, not {shown(value)}")
+    elif key in INSTANTS and value is not None and _instant(value) is None:
+        sheet.wrong(where, f'{shown(value)} is not a time: write it as in "2026-03-04T20:00:00+03:00"')
 
 
 # --- comparing ---------------------------------------------------------------------------------------------
@@ -192,15 +220,27 @@ def _actual(key: str, decision: Decision) -> Any:
         return decision.tone.label
     if key == "because":
         return [because_line(line) for line in decision.because]
-    if key in ("language", "subject", "comment", "ignored", "rules"):
+    if key == "feedback":
+        return list(dict.fromkeys(name for kind in decision.feedback for name in (kind, *above(kind))))
+    if key in _OF_DECISION:
         return getattr(decision, key)
+    if key in _OF_DEADLINES:
+        return getattr(decision.deadlines, _OF_DEADLINES[key]) if decision.deadlines else None
     return getattr(decision.settings, key)
 
 
-def because_line(line: Because) -> str:
-    """One line of a trace as text: field, value, rule, place and why."""
-    value = ", ".join(map(str, line.value)) if isinstance(line.value, tuple | list) else str(line.value)
-    return "  ".join(part for part in (line.field, value, line.rule, line.place, line.why) if part)
+_OF_DECISION = (
+    "language", "subject", "comment", "ignored", "rules", "answer_expected", "score", "owner", "suggestion"
+)  # fmt: skip
+_OF_DEADLINES = {"deadline": "rule", "within": "within", **{name: name for name in INSTANTS}}
+
+
+def _instant(value: Any) -> datetime | None:
+    try:
+        found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _differs(key: str, wanted: Any, decision: Decision) -> str:
@@ -256,12 +296,20 @@ def _fits(wanted: Any, actual: Any) -> bool:
             ("not" not in wanted or not _fits(wanted["not"], actual))
             and ("one_of" not in wanted or _fits(_listed(wanted["one_of"]), actual))
             and ("contains" not in wanted or str(wanted["contains"]) in str(actual or ""))
+            and ("at_least" not in wanted or (_is_number(actual) and actual >= wanted["at_least"]))
+            and ("at_most" not in wanted or (_is_number(actual) and actual <= wanted["at_most"]))
         )
     if isinstance(wanted, list):
         return any(_fits(item, actual) for item in wanted)
     if wanted is None or isinstance(wanted, bool):
         return actual is wanted
+    if isinstance(actual, datetime):
+        return _instant(wanted) == actual
     return str(actual if actual is not None else "") == str(wanted)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Protocol
@@ -27,6 +28,9 @@ import regex
 from connector.triage.facts import Facts, Said, fold, getter, words_of
 
 Check = Callable[[Facts], bool]
+
+CHANGING = ("priority", "score")
+"""Fields that change while rules are applied."""
 
 PATTERN_SECONDS = 0.25
 _SAMPLE_SECONDS = 0.05
@@ -159,6 +163,24 @@ class Test(Condition):
             return True, True
         held = self.want.compiled()(known[self.field])
         return held, not held
+
+
+@dataclass(frozen=True)
+class Called(Condition):
+    """A condition that has a name of its own, such as a kind of feedback: it holds exactly when `meaning` does.
+
+    Subclasses say how that was found out, for it is not asked again for every rule.
+    """
+
+    field: str
+    name: str
+    meaning: Condition
+
+    def tell(self, facts: Facts, held: bool) -> str:
+        return f"{self.field} is {self.name}" if held else f"{self.field} is not {self.name}"
+
+    def bounds(self, known: Mapping[str, Any]) -> tuple[bool, bool]:
+        return self.meaning.bounds(known)
 
 
 # --- what a field may be asked to be -----------------------------------------------------------------------
@@ -350,6 +372,28 @@ class Fits:
 
 
 @dataclass(frozen=True, slots=True)
+class OnDays:
+    """The day is in one of these stretches, both ends included."""
+
+    stretches: tuple[tuple[date, date], ...]
+
+    def compiled(self) -> Callable[[Any], bool]:
+        stretches = self.stretches
+        return lambda day: day is not None and any(first <= day <= last for first, last in stretches)
+
+    def within(self, other: OnDays) -> bool:
+        return all(
+            any(low <= first and last <= high for low, high in other.stretches) for first, last in self.stretches
+        )
+
+    def shown(self) -> str:
+        return " or ".join(_stretch(first, last) for first, last in self.stretches)
+
+    def tell(self, name: str, value: Any, held: bool) -> str:
+        return f"{name} {value} is {self.shown()}" if held else f"{name} is {value}, wanted {self.shown()}"
+
+
+@dataclass(frozen=True, slots=True)
 class Is:
     """The flag is so."""
 
@@ -367,6 +411,19 @@ class Is:
 
     def tell(self, name: str, value: Any, held: bool) -> str:
         return f"{name} is {_show(value)}" if held else f"{name} is {_show(value)}, wanted {self.shown()}"
+
+
+def _stretch(first: date, last: date) -> str:
+    if first == last:
+        return first.isoformat()
+    return " ".join(
+        part
+        for part in (
+            f"from {first}" if first != date.min else "",
+            f"to {last}" if last != date.max else "",
+        )
+        if part
+    )
 
 
 def _raw(value: Any) -> str:
@@ -420,34 +477,53 @@ def _loses_itself(compiled: Any, text: str) -> bool:
     return True
 
 
+def told(condition: Condition, facts: Facts, held: bool) -> str:
+    """The sentence for the trace, also where a pattern takes too long to say it."""
+    try:
+        return condition.tell(facts, held)
+    except TimeoutError:
+        return "a pattern took too long on this text"
+
+
 # --- reasoning ---------------------------------------------------------------------------------------------
 
 
 def implies(one: Condition, other: Condition) -> bool:
     """True only when every mention that fits `one` fits `other` too. False: it could not be shown.
 
-    Tests of `priority` prove nothing: it may change between the two rules."""
+    Tests of `priority` and `score` prove nothing: those may change between the two rules."""
+    if one == other and not set(CHANGING).intersection(fields_in(one)):
+        return True
+    if isinstance(one, Called):
+        return implies(one.meaning, other)
     if isinstance(one, Some):
         return all(implies(part, other) for part in one.parts)
     if isinstance(other, All):
         return all(implies(one, part) for part in other.parts)
     if isinstance(one, All) and any(implies(part, other) for part in one.parts):
         return True
+    if isinstance(other, Called):
+        return implies(one, other.meaning)
     if isinstance(other, Some):
         return any(implies(one, part) for part in other.parts)
     if isinstance(one, Not) and isinstance(other, Not):
         return implies(other.part, one.part)
-    if isinstance(one, Test) and isinstance(other, Test) and one.field == other.field != "priority":
+    if isinstance(one, Test) and isinstance(other, Test) and one.field == other.field not in CHANGING:
         return type(one.want) is type(other.want) and one.want.within(other.want)
     return False
 
 
-def fields_in(condition: Condition) -> Iterable[str]:
-    """The fields a condition looks at."""
+def leaves(condition: Condition) -> Iterable[Condition]:
+    """The conditions a condition is made of, without `All`, `Some` and `Not` around them."""
     if isinstance(condition, All | Some):
         for part in condition.parts:
-            yield from fields_in(part)
+            yield from leaves(part)
     elif isinstance(condition, Not):
-        yield from fields_in(condition.part)
-    elif isinstance(condition, Test):
-        yield condition.field
+        yield from leaves(condition.part)
+    else:
+        yield condition
+
+
+def fields_in(condition: Condition) -> Iterable[str]:
+    """The fields a condition looks at."""
+    return (leaf.field for leaf in leaves(condition) if isinstance(leaf, Test | Called))

@@ -10,16 +10,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from functools import cached_property
 from typing import Any
 
-from connector.model import Mention, Priority, Tone
+from connector.model import Mention, Past, Priority, Tone
 
 MOST_TEXT = 20_000
 UNKNOWN_LANGUAGE = "unknown"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
+_LINK = re.compile(r"https?://|www\.\w", re.IGNORECASE)
+_HASHTAG = re.compile(r"#\w")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _FOLD = str.maketrans({"ё": "е", "’": "'", "ʼ": "'"})
 
@@ -32,6 +34,9 @@ def fold(text: str) -> str:
 def words_of(folded: str) -> list[str]:
     """The words of a folded text: letters and digits, apostrophes inside; a hyphen separates."""
     return _WORD.findall(folded)
+
+
+_NOTHING_KNOWN = Past()
 
 
 class Said:
@@ -55,16 +60,37 @@ class Said:
         """` word word `: a word is in it exactly when ` word ` is."""
         return f" {' '.join(self.words)} "
 
+    @cached_property
+    def links(self) -> int:
+        """How many web addresses stand in it."""
+        return len(_LINK.findall(self.raw))
+
+    @cached_property
+    def hashtags(self) -> int:
+        """How many #hashtags."""
+        return len(_HASHTAG.findall(self.raw))
+
 
 class Facts:
-    """One mention as conditions see it. `priority` is the one set so far and changes while rules are applied."""
+    """One mention as conditions see it.
 
-    def __init__(self, mention: Mention, tone: Tone, language: str, zone: tzinfo, said: Said) -> None:
+    `kinds` are its kinds of feedback, `feedback` those with all above them (complaint of complaint.delivery): found
+    before any rule is asked. `priority` and `score` are those so far and change while rules are applied.
+    """
+
+    def __init__(
+        self, mention: Mention, tone: Tone, language: str, zone: tzinfo, said: Said, past: Past = _NOTHING_KNOWN
+    ) -> None:
         self.mention = mention
         self.tone = tone
         self.language = language or UNKNOWN_LANGUAGE
         self.zone = zone
         self.text = said
+        self.past = past
+        self.kinds: tuple[str, ...] = ()
+        self.feedback: frozenset[str] = frozenset()
+        self.answer_expected = True
+        self.score = 0
         self.priority: Priority = "normal"
 
     @cached_property
@@ -88,6 +114,10 @@ class Facts:
     def weekday(self) -> str | None:
         """mon … sun."""
         return WEEKDAYS[self.local.weekday()] if self.local else None
+
+    def date(self) -> date | None:
+        """The day it was posted on."""
+        return self.local.date() if self.local else None
 
 
 def said_in(mention: Mention) -> Said:
@@ -114,6 +144,15 @@ GETTERS: dict[str, Callable[[Facts], Any]] = {
     "hour": Facts.hour,
     "weekday": Facts.weekday,
     "private": lambda facts: facts.mention.private,
+    "date": Facts.date,
+    "text.length": lambda facts: len(facts.text.raw),
+    "text.links": lambda facts: facts.text.links,
+    "text.hashtags": lambda facts: facts.text.hashtags,
+    "author.contacts": lambda facts: facts.past.contacts,
+    "after_answer": lambda facts: facts.past.answered,
+    "last_tone": lambda facts: facts.past.tone,
+    "answer_expected": lambda facts: facts.answer_expected,
+    "score": lambda facts: facts.score,
 }
 
 

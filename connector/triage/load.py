@@ -1,10 +1,8 @@
 """From a directory of YAML to a Policy, or to every mistake in it at once.
 
-All `*.yaml` in the directory make one mapping, in the order of their names; `tests/` below it holds its tests. Rules
-add up; a table row, a template, a list and the time zone may be given once.
-
-Beyond single mistakes the whole is looked at (`_review`): an ignore rule that could swallow a complaint is an error,
-a rule that is never reached or that says the same as another is a warning.
+All `*.yaml` in the directory make one mapping, in the order of their names; each file in `lists/` below it is one
+list, called by its file's name; `tests/` holds its tests. Rules and kinds of feedback add up; everything else may be
+given once, in whichever file. Beyond single mistakes the whole is looked at: review.py.
 """
 
 from __future__ import annotations
@@ -12,28 +10,35 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, tzinfo
-from itertools import product
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 from connector.errors import ConfigError, Problem
-from connector.model import KINDS, PRIORITIES, TONES
-from connector.triage.condition import All, fields_in, implies
+from connector.triage.calendars import Calendar, conditions, read_calendar, read_zone
+from connector.triage.deadlines import Plan, read_plan
+from connector.triage.feedback import Kind, Kinds, read_kind
 from connector.triage.guard import Guard
 from connector.triage.guard.read import read_guard
-from connector.triage.policy import DEFAULT_PRIORITY, Policy
-from connector.triage.rules import TABLES, Rule, read_rules, read_tables
+from connector.triage.policy import Policy
+from connector.triage.review import review
+from connector.triage.rules import TABLES, Rule, Rules, read_tables
+from connector.triage.score import Score, read_score
 from connector.triage.settings import Assignment
-from connector.triage.sheet import Sheet
-from connector.triage.templates import MOST_COMMENT, Ready, read_template
+from connector.triage.sheet import Sheet, shown
+from connector.triage.templates import MOST_COMMENT, Answers, Ready, read_answer, read_template
 from connector.triage.tone import ToneDetector, lexicon
-from connector.triage.when import lists_in
-from connector.yamlfile import did_you_mean, dotted, read
+from connector.triage.when import Named, lists_in
+from connector.yamlfile import read
 
-FILE_KEYS = ("timezone", "rules", "tables", "templates", "lists", "guard")
+FILE_KEYS = (
+    "timezone", "remember_days", "lists", "calendars", "feedback", "score", "rules", "sources", "brands", "tables",
+    "deadlines", "templates", "card", "guard",
+)  # fmt: skip
 TEMPLATES: Mapping[str, int] = {"subject": 2_000, "comment": MOST_COMMENT}
-NEGATIVE = ("negative", "very_negative")
+TEMPLATE_KEYS = (*TEMPLATES, "answers")
+CARD_KEYS = ("trace",)
+LISTS = "lists"
+REMEMBER_DAYS = 30
 
 
 def load(directory: Path, detector: ToneDetector | None = None) -> Policy:
@@ -43,19 +48,21 @@ def load(directory: Path, detector: ToneDetector | None = None) -> Policy:
     name = directory.resolve().name
     digest = hashlib.sha256()
     sheets: list[Sheet] = []
+    lists: list[Sheet] = []
     problems: list[Problem] = []
     for path in files:
         try:
-            document = read(path, f"{name}/{path.name}")
-            digest.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
+            within = _within(path, directory)
+            document = read(path, f"{name}/{within}")
+            digest.update(f"{within}\0".encode() + path.read_bytes() + b"\0")
         except ConfigError as error:
             problems += error.problems
         else:
-            sheets.append(Sheet(document))
-    merged = _Merged(sheets)
+            (lists if path.parent.name == LISTS and path.parent != directory else sheets).append(Sheet(document))
+    merged = _Merged(sheets, lists)
     merged.read()
-    problems += [problem for sheet in sheets for problem in sheet.problems]
-    problems += _review([rule for rule in merged.rules if not _broken(rule, problems)])
+    problems += [problem for sheet in (*lists, *sheets) for problem in sheet.problems]
+    problems += review(merged.rules, merged.tables, merged.kinds, merged.score, merged.answers, problems)
     problems += _beside(directory, name, files)
     if any(problem.severity == "error" for problem in problems):
         raise ConfigError(sorted(problems, key=_order))
@@ -70,6 +77,12 @@ def load(directory: Path, detector: ToneDetector | None = None) -> Policy:
         comment=merged.templates.get("comment"),
         detector=detector or lexicon(),
         zone=merged.zone,
+        kinds=merged.kinds,
+        score=merged.score,
+        plan=merged.plan,
+        answers=merged.answers,
+        remember_days=merged.remember_days,
+        card_trace=merged.card_trace,
         guard=merged.guard,
     )
 
@@ -80,7 +93,12 @@ def mapping_files(directory: Path) -> list[Path]:
         raise ConfigError(
             [Problem(str(directory), 0, 0, "", "is not a directory; `connector init` writes one to start from")]
         )
-    return sorted(path for path in directory.glob("*.yaml") if path.is_file() and not path.name.startswith("."))
+    found = [*sorted(directory.glob("*.yaml")), *sorted((directory / LISTS).glob("*.yaml"))]
+    return [path for path in found if path.is_file() and not path.name.startswith(".")]
+
+
+def _within(path: Path, directory: Path) -> str:
+    return path.relative_to(directory).as_posix()
 
 
 def _order(problem: Problem) -> tuple[str, int, int]:
@@ -90,8 +108,15 @@ def _order(problem: Problem) -> tuple[str, int, int]:
 def _beside(directory: Path, name: str, files: list[Path]) -> list[Problem]:
     """Warnings about what lies in the directory and is not read."""
     found = [
-        Problem(f"{name}/{path.name}", 0, 0, "", f"is not read: rename it to {path.stem}.yaml", "warning")
-        for path in sorted(directory.glob("*.yml"))
+        Problem(
+            f"{name}/{_within(path, directory)}",
+            0,
+            0,
+            "",
+            f"is not read: rename it to {path.stem}.yaml",
+            "warning",
+        )
+        for path in (*sorted(directory.glob("*.yml")), *sorted((directory / LISTS).glob("*.yml")))
     ]
     if not files:
         found.append(Problem(name, 0, 0, "", "holds no *.yaml: every mention becomes a plain ticket", "warning"))
@@ -101,37 +126,69 @@ def _beside(directory: Path, name: str, files: list[Path]) -> list[Problem]:
 class _Merged:
     """What several files say together."""
 
-    def __init__(self, sheets: list[Sheet]) -> None:
+    def __init__(self, sheets: list[Sheet], lists: list[Sheet]) -> None:
         self.sheets = sheets
+        self.list_sheets = lists
         self.rules: list[Rule] = []
         self.tables: dict[str, dict[str, tuple[Assignment, ...]]] = {}
         self.templates: dict[str, Ready] = {}
         self.lists: dict[str, tuple[str, ...]] = {}
+        self.calendars: dict[str, Calendar | None] = {}
+        self.kinds = Kinds()
+        self.score: Score | None = None
+        self.plan: Plan | None = None
+        self.answers = Answers({})
         self.guard = Guard()
         self.timezone = "UTC"
         self.zone: tzinfo = UTC
+        self.remember_days = REMEMBER_DAYS
+        self.card_trace = False
+        self.owners: dict[str, str] = {}
 
     def read(self) -> None:
-        """Reads everything: lists first, for rules of any file may use them."""
+        """Reads everything: first what has names, for conditions of any file may use them."""
         contents = [(sheet, self._top(sheet)) for sheet in self.sheets]
-        owners: dict[str, str] = {}
+        self._read_list_files()
         for sheet, content in contents:
-            self._read_lists(sheet, content.get("lists"), owners)
-            self._read_timezone(sheet, content, owners)
-            self._read_templates(sheet, content.get("templates"), owners)
-        names: dict[str, str] = {}
+            self._read_lists(sheet, content.get("lists"))
+            self._read_timezone(sheet, content)
+        for sheet, content in contents:
+            self._read_calendars(sheet, content.get("calendars"))
+        ready = {name: calendar for name, calendar in self.calendars.items() if calendar is not None}
+        named = Named(lists=self.lists, calendars=conditions(ready))
+        self.kinds = Kinds(kind for sheet, content in contents for kind in self._kinds(sheet, content, named))
+        named = Named(self.lists, self.kinds.conditions(), conditions(ready))
+        rules = Rules(named)
+        answers: dict[str, Mapping[str, Ready]] = {}
+        for sheet, content in contents:
+            if "score" in content and self._once(sheet, ("score",)):
+                self.score = read_score(content["score"], ("score",), sheet, named)
+            rules.read(content, sheet)
+            read_tables(content.get("tables"), sheet, self.tables, named)
+            if "deadlines" in content and self._once(sheet, ("deadlines",)):
+                value = {} if content["deadlines"] is None else content["deadlines"]
+                self.plan = read_plan(value, ("deadlines",), sheet, named, self.calendars)
+            self._read_templates(sheet, content.get("templates"), named, answers)
+            self._read_small(sheet, content)
+        self.rules, self.answers = rules.rules, Answers(answers)
+        self._unused(contents)
+
+    def _unused(self, contents: list[tuple[Sheet, Mapping[str, Any]]]) -> None:
         used: set[str] = set()
+        for _, content in contents:
+            used |= lists_in({key: value for key, value in content.items() if key != "lists"})
         for sheet, content in contents:
-            self.rules += read_rules(content.get("rules"), sheet, self.lists, names)
-            read_tables(content.get("tables"), sheet, self.tables)
-            used |= lists_in(content.get("rules")) | lists_in(content.get("guard"))
-            if "guard" in content and self._once(sheet, ("guard",), owners):
+            if "guard" in content and self._once(sheet, ("guard",)):
                 self.guard = read_guard(content["guard"], sheet, self.lists)
         for sheet, content in contents:
             lists = content.get("lists")
             for name in lists if isinstance(lists, dict) else ():
                 if isinstance(name, str) and name not in used:
                     sheet.doubt(("lists", name), f'no rule uses the list "{name}"', at_key=True)
+        for sheet in self.list_sheets:
+            name = Path(sheet.document.file).stem
+            if name not in used:
+                sheet.doubt((), f'no rule uses the list "{name}"')
 
     def _top(self, sheet: Sheet) -> Mapping[str, Any]:
         if sheet.document.value is None:
@@ -140,134 +197,89 @@ class _Merged:
         sheet.keys(keys, (), FILE_KEYS, "a part of a mapping")
         return keys
 
-    def _once(self, sheet: Sheet, where: tuple[str, ...], owners: dict[str, str]) -> bool:
+    def _once(self, sheet: Sheet, where: tuple[str, ...]) -> bool:
         """Whether this is the first file to give it; else a mistake."""
         label = ".".join(where)
-        first = owners.setdefault(label, sheet.at(where))
+        first = self.owners.setdefault(label, sheet.at(where))
         if first != sheet.at(where):
             sheet.wrong(where, f"is already given at {first}; keep one", at_key=True)
         return first == sheet.at(where)
 
-    def _read_lists(self, sheet: Sheet, value: Any, owners: dict[str, str]) -> None:
+    def _read_list_files(self) -> None:
+        for sheet in self.list_sheets:
+            name = Path(sheet.document.file).stem
+            self.owners[f"lists.{name}"] = sheet.at(())
+            if sheet.document.value is None:
+                self.lists[name] = ()
+            elif isinstance(sheet.document.value, dict):
+                sheet.wrong((), "has to be a plain list, each item on a line of its own after a dash")
+            else:
+                texts = [sheet.text(item, at) for at, item in sheet.items(sheet.document.value, ())]
+                self.lists[name] = tuple(text for text in texts if text)
+
+    def _read_lists(self, sheet: Sheet, value: Any) -> None:
         if value is None:
             return
         for name, items in sheet.mapping(value, ("lists",), "a mapping from names to lists").items():
             where = ("lists", name)
-            if self._once(sheet, where, owners):
+            if self._once(sheet, where):
                 texts = [sheet.text(item, at) for at, item in sheet.items(items, where)]
                 self.lists[name] = tuple(text for text in texts if text)
 
-    def _read_timezone(self, sheet: Sheet, content: Mapping[str, Any], owners: dict[str, str]) -> None:
-        if "timezone" not in content or not self._once(sheet, ("timezone",), owners):
-            return
-        name = sheet.text(content["timezone"], ("timezone",))
-        zones = available_timezones()
-        if name in zones:
-            self.timezone, self.zone = name, ZoneInfo(name)
-        elif name:
-            hint = did_you_mean(name, sorted(zones)).partition(" (allowed")[0]
-            sheet.wrong(
-                ("timezone",), f'"{name}" is not a time zone{hint} (such as Europe/Moscow, Europe/Berlin or UTC)'
-            )
+    def _read_timezone(self, sheet: Sheet, content: Mapping[str, Any]) -> None:
+        if "timezone" in content and self._once(sheet, ("timezone",)):
+            zone = read_zone(content["timezone"], ("timezone",), sheet)
+            self.timezone, self.zone = zone or (self.timezone, self.zone)
 
-    def _read_templates(self, sheet: Sheet, value: Any, owners: dict[str, str]) -> None:
+    def _read_calendars(self, sheet: Sheet, value: Any) -> None:
         if value is None:
             return
-        keys = sheet.mapping(value, ("templates",), "a mapping with subject and comment")
-        sheet.keys(keys, ("templates",), TEMPLATES, "a template")
+        for name, item in sheet.mapping(value, ("calendars",), "a mapping from names to calendars").items():
+            where = ("calendars", name)
+            if self._once(sheet, where):
+                self.calendars[name] = read_calendar(name, item, where, sheet, self.zone)
+
+    def _kinds(self, sheet: Sheet, content: Mapping[str, Any], named: Named) -> Iterator[Kind]:
+        if content.get("feedback") is None:
+            return
+        what = "a mapping from kinds of feedback to their words"
+        for name, item in sheet.mapping(content["feedback"], ("feedback",), what).items():
+            where = ("feedback", name)
+            kind = read_kind(name, item, where, sheet, named) if self._once(sheet, where) else None
+            if kind is not None:
+                yield kind
+
+    def _read_templates(
+        self, sheet: Sheet, value: Any, named: Named, answers: dict[str, Mapping[str, Ready]]
+    ) -> None:
+        if value is None:
+            return
+        keys = sheet.mapping(value, ("templates",), f"a mapping with {', '.join(TEMPLATE_KEYS)}")
+        sheet.keys(keys, ("templates",), TEMPLATE_KEYS, "a template")
         for name, source in keys.items():
             where = ("templates", name)
-            if name in TEMPLATES and self._once(sheet, where, owners):
+            if name in TEMPLATES and self._once(sheet, where):
                 ready = read_template(source, where, sheet, TEMPLATES[name])
                 if ready is not None:
                     self.templates[name] = ready
+        if keys.get("answers") is None:
+            return
+        where = ("templates", "answers")
+        drafts = sheet.mapping(keys["answers"], where, "a mapping from kinds of feedback to answers")
+        sheet.keys(drafts, where, named.feedback, "a kind of feedback")
+        for kind, source in drafts.items():
+            if self._once(sheet, (*where, kind)):
+                answers[kind] = read_answer(source, (*where, kind), sheet)
 
-
-# --- the rules together ------------------------------------------------------------------------------------
-
-
-def _review(rules: list[Rule]) -> list[Problem]:
-    found: list[Problem] = []
-    for index, rule in enumerate(rules):
-        earlier = rules[:index]
-        found += _swallows(rule, earlier)
-        found += _unreachable(rule, earlier) or _repeats(rule, earlier)
-    return found
-
-
-def _swallows(rule: Rule, earlier: list[Rule]) -> Iterator[Problem]:
-    """A complaint must not be ignored unless the admin says so in so many words."""
-    if not rule.ignore or rule.allow_negative:
-        return
-    tones = [tone for tone in NEGATIVE if _reaches(rule, earlier, {"tone": tone})]
-    if tones:
-        message = (
-            f'"{rule.name}" could ignore a complaint: it can match tone {" and ".join(tones)}. Add to its `when`: '
-            "not: {tone: [negative, very_negative]}; or, if you mean it, `allow_negative: true`"
-        )
-        yield rule.document.problem((*rule.where, "ignore"), message)
-
-
-def _broken(rule: Rule, problems: list[Problem]) -> bool:
-    """Whether there is a mistake in the rule itself: then nothing is concluded from it."""
-    path = dotted(rule.where)
-    return any(
-        problem.severity == "error" and problem.file == rule.document.file and _inside(problem.path, path)
-        for problem in problems
-    )
-
-
-def _inside(path: str, outer: str) -> bool:
-    return path == outer or path.startswith((f"{outer}.", f"{outer}["))
-
-
-def _reaches(rule: Rule, earlier: list[Rule], known: Mapping[str, str]) -> bool:
-    """Whether a mention with these fields can fit the rule without an earlier rule certainly ending the walk."""
-    if not rule.condition.bounds(known)[0]:
-        return False
-    settled = {key: value for key, value in known.items() if key != "priority"}
-    return not any(one.ends and not one.condition.bounds(settled)[1] for one in earlier)
-
-
-def _unreachable(rule: Rule, earlier: list[Rule]) -> list[Problem]:
-    blocker = next((one for one in earlier if one.ends and implies(rule.condition, one.condition)), None)
-    if blocker is not None:
-        what = "every mention" if blocker.condition == All() else "everything this one could match"
-        message = f'"{rule.name}" is never reached: "{blocker.name}" ({blocker.place}) already ends with {what}'
-        return [rule.document.problem((*rule.where, "name"), message, severity="warning")]
-    priorities = {DEFAULT_PRIORITY} | {
-        one.value for before in earlier for one in before.settings if one.field == "priority"
-    }
-    cells = [
-        {"tone": tone, "priority": priority, "kind": kind, "private": private}
-        for tone, priority, kind, private in product(TONES, sorted(priorities & {*PRIORITIES}), KINDS, (True, False))
-    ]
-    possible = [cell for cell in cells if rule.condition.bounds(cell)[0]]
-    if not possible:
-        because = ""
-        if "priority" in _asked(rule):
-            because = f"; no rule before it sets a priority other than {', '.join(sorted(priorities))}"
-        message = f'"{rule.name}" can never match: its conditions exclude each other{because}'
-        return [rule.document.problem((*rule.where, "when"), message, severity="warning", at_key=True)]
-    if not any(_reaches(rule, earlier, cell) for cell in possible):
-        message = f'"{rule.name}" is never reached: the rules before it already end with everything it could match'
-        return [rule.document.problem((*rule.where, "name"), message, severity="warning")]
-    return []
-
-
-def _asked(rule: Rule) -> set[str]:
-    return set(fields_in(rule.condition))
-
-
-def _repeats(rule: Rule, earlier: list[Rule]) -> list[Problem]:
-    """The same conditions and the same effect as an earlier rule."""
-    effect = _effect(rule)
-    for one in earlier:
-        if one.condition == rule.condition and _effect(one) == effect:
-            message = f'"{rule.name}" says the same as "{one.name}" ({one.place}); keep one'
-            return [rule.document.problem((*rule.where, "name"), message, severity="warning")]
-    return []
-
-
-def _effect(rule: Rule) -> tuple[object, ...]:
-    return rule.ignore, rule.stop, frozenset(one.same for one in rule.settings)
+    def _read_small(self, sheet: Sheet, content: Mapping[str, Any]) -> None:
+        if "remember_days" in content and self._once(sheet, ("remember_days",)):
+            days = content["remember_days"]
+            if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= 3_650:
+                sheet.wrong(("remember_days",), f"has to be a number of days, 1 to 3650, not {shown(days)}")
+            else:
+                self.remember_days = days
+        if content.get("card") is not None and self._once(sheet, ("card",)):
+            keys = sheet.mapping(content["card"], ("card",), "a mapping with trace")
+            sheet.keys(keys, ("card",), CARD_KEYS, "a setting of the card")
+            if "trace" in keys:
+                self.card_trace = bool(sheet.flag(keys["trace"], ("card", "trace")))

@@ -1,17 +1,22 @@
 """The policy: what becomes of a mention, and why.
 
-    tone → rules, first to last → tables → subject and comment
+    tone → kinds of feedback → score → rules, first to last → tables → deadlines → subject, comment, suggestion
 
-Rules run in the order of the files. What a later rule sets takes the place of what an earlier one set; tags add up.
-Tables come after the rules and fill what no rule has set. Every value that reaches the ticket has a line in the trace
-with the rule and its `file:line`. The one promise: `decide` never raises. A pattern that takes too long skips its
-rule and says so; a template that fails on a mention gives way to the usual one and says so.
+Rules run in the order of the files. What a later rule sets takes the place of what an earlier one set; tags add up,
+points add to the score, and a priority that a rule sets is stronger than the score's. Tables come after the rules and
+fill what no rule has set. Every value that reaches the ticket has a line in the trace with the rule and its
+`file:line`.
+
+Two promises. `decide` never raises: a pattern that takes too long skips its rule and says so, a template that fails
+on a mention gives way to the usual one and says so. And a negative mention is never ignored but by a rule that says
+`allow_negative: true`: loading proves it, and deciding checks it again.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any
@@ -20,19 +25,27 @@ from jinja2 import TemplateError
 
 from connector.errors import Problem
 from connector.markup import shorten
-from connector.model import Because, Decision, Mention, Priority, Tone, Vocabulary
+from connector.model import Because, Deadlines, Decision, Mention, Past, Priority, Tone, Vocabulary
+from connector.triage.condition import told
+from connector.triage.deadlines import Plan
 from connector.triage.facts import Facts, fold, said_in
+from connector.triage.feedback import NEGATIVE, Kinds, above
 from connector.triage.guard import Guard
 from connector.triage.lint import lint
 from connector.triage.rules import Rule, Tables
+from connector.triage.score import Score
 from connector.triage.settings import Assignment, settings_of
-from connector.triage.templates import DEFAULT_COMMENT, DEFAULT_SUBJECT, MOST_SUBJECT, Ready, values
+from connector.triage.templates import DEFAULT_COMMENT, DEFAULT_SUBJECT, MOST_SUBJECT, Answers, Ready, values
 from connector.triage.tone import ToneDetector, judge
 
 DEFAULT_PRIORITY: Priority = "normal"
 
 _BY = {"source": "as the source gave it", "rating": "by the stars of the review", "lexicon": "by the words"}
+_CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 _EVIDENCE = 5
+_NOTHING_KNOWN = Past()
+_KEPT = "would ignore this, but a negative mention is never ignored without `allow_negative: true`"
+_NOTHING = "(no text)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +72,55 @@ class Policy:
     comment: Ready | None = field(repr=False)
     detector: ToneDetector = field(repr=False)
     zone: tzinfo = field(repr=False)
+    kinds: Kinds = field(repr=False)
+    score: Score | None = field(repr=False)
+    plan: Plan | None = field(repr=False)
+    answers: Answers = field(repr=False)
+    remember_days: int
+    card_trace: bool
     guard: Guard = field(default=Guard(), repr=False)
 
-    def decide(self, mention: Mention) -> Decision:
-        """What becomes of this mention. Pure: the same mention gives the same decision. Never raises."""
-        facts = self._facts(mention)
-        work = _Work(facts)
+    def decide(self, mention: Mention, past: Past = _NOTHING_KNOWN) -> Decision:
+        """What becomes of this mention. Pure: the same mention and past give the same decision. Never raises.
+
+        `past` covers the last `remember_days` days."""
+        work = self._begun(mention, past)
+        facts = work.facts
         ignored = self._apply_rules(work)
+        work.settle_priority()
+        due = None
         if not ignored:
             self._apply_tables(work)
-        settings = settings_of(work.values)
-        language = facts.language if facts.language != "unknown" else ""
-        named = values(mention, facts.tone, language, settings, self.zone)
-        subject = self._written("subject", self.subject, DEFAULT_SUBJECT, named, work)
-        return Decision(
-            settings=settings,
-            subject=shorten(subject, MOST_SUBJECT) or mention.kind,
-            comment=self._written("comment", self.comment, DEFAULT_COMMENT, named, work),
+            due = self._apply_deadlines(work)
+        made = Decision(
+            settings=settings_of(work.values),
+            subject="",
+            comment="",
             tone=facts.tone,
-            language=language,
+            language=facts.language if facts.language != "unknown" else "",
             ignored=ignored,
             rules=tuple(work.fitted),
-            because=tuple(work.trace),
             policy=self.version,
+            feedback=facts.kinds,
+            answer_expected=facts.answer_expected,
+            score=facts.score if self.score else None,
+            deadlines=due,
+            owner=self.kinds.owner(facts.kinds[0]) if facts.kinds else "",
+        )
+        named = values(mention, made, past, self.zone)
+        subject = self._written("subject", self.subject, DEFAULT_SUBJECT, named, work)
+        comment = self._written("comment", self.comment, DEFAULT_COMMENT, named, work)
+        return replace(
+            made,
+            subject=shorten(subject, MOST_SUBJECT) or mention.kind,
+            comment=comment,
+            suggestion="" if ignored else self._suggested(named, work),
+            because=tuple(work.trace),
         )
 
-    def outcomes(self, mention: Mention) -> tuple[Outcome, ...]:
+    def outcomes(self, mention: Mention, past: Past = _NOTHING_KNOWN) -> tuple[Outcome, ...]:
         """What came of every rule, for `connector explain`."""
-        work = _Work(self._facts(mention))
+        work = self._begun(mention, past)
         found: list[Outcome] = []
         ended = ""
         for rule in self.rules:
@@ -94,7 +128,10 @@ class Policy:
                 found.append(Outcome(rule.name, rule.place, None, f"{ended} ended the rules"))
                 continue
             held = work.fits(rule)
-            found.append(Outcome(rule.name, rule.place, held, work.why(rule, held)))
+            if held and work.spares(rule):
+                found.append(Outcome(rule.name, rule.place, False, _KEPT))
+                continue
+            found.append(Outcome(rule.name, rule.place, held, told(rule.condition, work.facts, held)))
             if held:
                 for one in rule.settings:
                     work.put(one, rule.name, "")
@@ -104,20 +141,28 @@ class Policy:
     def lint(self, vocabulary: Vocabulary) -> list[Problem]:
         """What the mapping names and this helpdesk does not have: groups, brands, forms, fields, option values."""
         rows = [one for table in self.tables.values() for row in table.values() for one in row]
-        return lint([*(one for rule in self.rules for one in rule.settings), *rows], vocabulary)
+        due = self.plan.examples() if self.plan else []
+        return lint([*(one for rule in self.rules for one in rule.settings), *rows, *due], vocabulary)
 
-    def _facts(self, mention: Mention) -> Facts:
+    def _begun(self, mention: Mention, past: Past) -> _Work:
+        """What is known before any rule is asked: tone, kinds of feedback, score."""
         said = said_in(mention)
         tone, language = judge(mention, said, self.detector)
-        return Facts(mention, tone, language, self.zone, said)
+        work = _Work(Facts(mention, tone, language, self.zone, said, past), self.score)
+        self.kinds.find(work.facts, work.trace)
+        work.add_up()
+        return work
 
     def _apply_rules(self, work: _Work) -> str:
         """Puts what the rules set; the reason when one of them ignores the mention, else empty."""
         for rule in self.rules:
             if not work.fits(rule):
                 continue
+            if work.spares(rule):
+                work.trace.append(Because("ignored", "", rule.name, rule.place, f"kept: {_KEPT}"))
+                continue
             work.fitted.append(rule.name)
-            why = work.why(rule, True)
+            why = told(rule.condition, work.facts, True)
             if rule.ignore:
                 work.trace.append(Because("ignored", rule.ignore, rule.name, rule.place, why))
                 return rule.ignore
@@ -129,17 +174,38 @@ class Policy:
         return ""
 
     def _apply_tables(self, work: _Work) -> None:
-        by_rules = dict(work.owners)
+        before = dict(work.owners)
         for name, rows in self.tables.items():
-            row = work.row(name)
-            for one in rows.get(row, ()):
-                owner = by_rules.get(one.field)
-                label = f"table {name}.{row}"
-                if owner is None:
-                    work.put(one, label, f"{name} is {row}")
-                elif work.values[one.field] != one.value:
-                    why = f"kept: {label} would set {_plain(one.value)}, but what a rule sets wins"
-                    work.trace.append(Because(one.field, work.values[one.field], owner, one.place, why))
+            for row in work.rows(name):
+                for one in rows.get(row, ()):
+                    label = f"table {name}.{row}"
+                    if one.field not in before:
+                        work.put(one, label, f"{name} is {row}")
+                    else:
+                        work.keep(one, label)
+
+    def _apply_deadlines(self, work: _Work) -> Deadlines | None:
+        due = self.plan.due(work.facts, work.trace) if self.plan else None
+        for one in self.plan.assignments(due) if self.plan and due else ():
+            label = f"deadline {due.rule}" if due else ""
+            if one.field in work.owners:
+                work.keep(one, label)
+            else:
+                work.put(one, label, "as the deadlines say")
+        return due
+
+    def _suggested(self, named: Mapping[str, Any], work: _Work) -> str:
+        """The draft of an answer for the first kind that has one; empty where none has, or where it fails."""
+        facts = work.facts
+        draft = self.answers.find(facts.kinds, (facts.language, "ru" if _CYRILLIC.search(facts.text.raw) else "en"))
+        if draft is None:
+            return ""
+        try:
+            return draft.text(named)
+        except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            why = f"the draft failed on this mention ({type(error).__name__}); none is suggested"
+            work.trace.append(Because("suggestion", "", "template", "", why))
+            return ""
 
     def _written(self, name: str, template: Ready | None, usual: Ready, named: Mapping[str, Any], work: _Work) -> str:
         if template is not None:
@@ -151,21 +217,51 @@ class Policy:
             else:
                 if text:
                     return text
-        return usual.text(named)
+        return usual.text(named) or _NOTHING
 
 
 class _Work:
     """One decision in the making."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, score: Score | None) -> None:
         self.facts = facts
+        self.score = score
         self.values: dict[str, Any] = {"priority": DEFAULT_PRIORITY}
         self.owners: dict[str, str] = {}
         self.fitted: list[str] = []
-        self.trace = [
-            Because("tone", facts.tone.label, facts.tone.by or "source", "", _tone_why(facts.tone)),
-            Because("priority", DEFAULT_PRIORITY, "default", "", "where no rule and no table says otherwise"),
-        ]
+        self.trace = [Because("tone", facts.tone.label, facts.tone.by or "source", "", _tone_why(facts.tone))]
+        if score is None:
+            why = "where no rule and no table says otherwise"
+            self.trace.append(Because("priority", DEFAULT_PRIORITY, "default", "", why))
+
+    def add_up(self) -> None:
+        """The score before any rule is asked."""
+        if self.score is None:
+            return
+        for line in self.score.summands(self.facts):
+            self.trace.append(line)
+            self.facts.score += line.value
+        self._rate()
+
+    def _rate(self) -> None:
+        if self.score is not None and "priority" not in self.owners:
+            self.facts.priority = self.values["priority"] = self.score.priority(self.facts.score)
+
+    def settle_priority(self) -> None:
+        """The last word on the priority: the score's, unless a rule has set it; either way the trace says so."""
+        if self.score is None:
+            return
+        owner, total = self.owners.get("priority"), self.facts.score
+        why = self.score.why(total)
+        if owner is not None:
+            why = f"kept: {why}, so it would be {self.score.priority(total)}, but what a rule sets wins"
+        line = Because("priority", self.values["priority"], owner or "score", self.score.place, why)
+        self.trace.append(line)
+        self.owners.setdefault("priority", "score")
+
+    def spares(self, rule: Rule) -> bool:
+        """Whether this rule would ignore a negative mention without being allowed to."""
+        return bool(rule.ignore) and not rule.allow_negative and self.facts.tone.label in NEGATIVE
 
     def fits(self, rule: Rule) -> bool:
         """Whether the rule fits; one whose pattern takes too long does not."""
@@ -176,13 +272,6 @@ class _Work:
             self.trace.append(Because("rule", False, rule.name, rule.place, why))
             return False
 
-    def why(self, rule: Rule, held: bool) -> str:
-        """The sentence for the trace."""
-        try:
-            return rule.condition.tell(self.facts, held)
-        except TimeoutError:
-            return "a pattern took too long on this text"
-
     def put(self, one: Assignment, owner: str, why: str) -> None:
         """One value onto the ticket: tags add up, anything else takes the place of what was there."""
         if one.field in ("tags", "untag"):
@@ -191,6 +280,9 @@ class _Work:
             self.values[one.field] = tuple(dict.fromkeys((*had, *one.value)))
             if self.values.get(other):
                 self.values[other] = tuple(tag for tag in self.values[other] if tag not in one.value)
+        elif one.field == "score":
+            self.facts.score += one.value
+            self._rate()
         else:
             self.values[one.field] = one.value
             self.owners[one.field] = owner
@@ -198,15 +290,27 @@ class _Work:
                 self.facts.priority = one.value
         self.trace.append(Because(one.field, one.value, owner, one.place, why))
 
-    def row(self, table: str) -> str:
-        """Which row of a table this mention takes."""
+    def keep(self, one: Assignment, label: str) -> None:
+        """What was set before stays, and the trace says what would have taken its place."""
+        if self.values[one.field] != one.value:
+            owner = self.owners[one.field]
+            winner = "the score" if owner == "score" else "what a rule sets"
+            why = f"kept: {label} would set {_plain(one.value)}, but {winner} wins"
+            self.trace.append(Because(one.field, self.values[one.field], owner, one.place, why))
+
+    def rows(self, table: str) -> tuple[str, ...]:
+        """Which rows of a table this mention takes, the strongest last."""
+        facts = self.facts
+        if table == "feedback":
+            every = [name for kind in facts.kinds for name in (kind, *above(kind))]
+            return tuple(reversed(list(dict.fromkeys(every))))
         if table == "tone":
-            return self.facts.tone.label
+            return (facts.tone.label,)
         if table == "priority":
-            return self.facts.priority
+            return (facts.priority,)
         if table == "kind":
-            return self.facts.mention.kind
-        return self.facts.language if table == "language" else fold(self.facts.mention.source)
+            return (facts.mention.kind,)
+        return (facts.language if table == "language" else fold(facts.mention.source),)
 
 
 def _tone_why(tone: Tone) -> str:

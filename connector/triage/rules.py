@@ -1,8 +1,9 @@
 """Rules and tables as the admin wrote them, read and made ready to run.
 
 A rule has a unique name and one purpose: it sets something, or it ignores the mention and says why. `stop: true` ends
-the walk through the rules; so does ignoring. A table row is what a tone, a kind, a language, a source or a priority
-always brings with it.
+the walk through the rules; so does ignoring. Rules under `sources` or `brands` are asked only for that source, or
+where the brand's `when` holds. A table row is what a tone, a kind, a kind of feedback, a language, a source or a
+priority always brings with it.
 """
 
 from __future__ import annotations
@@ -12,21 +13,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.model import KINDS, PRIORITIES, TONES
-from connector.triage.condition import All, Check, Condition
+from connector.triage.condition import All, Check, Condition, OneOf, Test
 from connector.triage.facts import UNKNOWN_LANGUAGE, fold
 from connector.triage.settings import Assignment, read_settings
 from connector.triage.sheet import Sheet
-from connector.triage.when import Lists, read_when
-from connector.yamlfile import Document, Where
+from connector.triage.when import Named, read_when
+from connector.yamlfile import Document, Where, did_you_mean
 
 RULE_KEYS = ("name", "when", "set", "ignore", "stop", "allow_negative")
 TABLES: Mapping[str, tuple[str, ...] | None] = {
     "tone": TONES,
     "kind": KINDS,
+    "feedback": None,
     "language": None,
     "source": None,
     "priority": PRIORITIES,
 }
+
+SOURCE_KEYS = ("rules",)
+BRAND_KEYS = ("when", "rules")
 
 Tables = Mapping[str, Mapping[str, tuple[Assignment, ...]]]
 
@@ -56,27 +61,69 @@ class Rule:
         return self.document.at((*self.where, "name"))
 
 
-def read_rules(value: Any, sheet: Sheet, lists: Lists, names: dict[str, str]) -> list[Rule]:
-    """The rules of one file. `names` remembers where each name was first used, over all files."""
-    where: Where = ("rules",)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        sheet.wrong(where, "has to be a list: every rule begins with `- name:`")
-        return []
-    rules = []
-    for index, item in enumerate(value):
-        rule = _rule(item, (*where, index), sheet, lists)
-        if rule is None:
-            continue
-        first = names.setdefault(rule.name, rule.place)
+class Rules:
+    """Reads the rules of all files, in their order: first those for everybody, then by source, then by brand."""
+
+    def __init__(self, named: Named) -> None:
+        self.named = named
+        self.rules: list[Rule] = []
+        self._names: dict[str, str] = {}
+
+    def read(self, content: Mapping[str, Any], sheet: Sheet) -> None:
+        """Adds the rules of one file."""
+        self._list(content.get("rules"), ("rules",), sheet, All())
+        for name, keys, at in _sections(content, "sources", SOURCE_KEYS, sheet):
+            within = Test("source", OneOf(frozenset({fold(name)})))
+            self._list(keys.get("rules"), (*at, "rules"), sheet, within)
+        for name, keys, at in _sections(content, "brands", BRAND_KEYS, sheet):
+            if "when" not in keys:
+                sheet.wrong(at, "has no `when`: say which mentions are about this brand", at_key=True)
+                continue
+            within_brand = read_when(keys["when"], (*at, "when"), sheet, self.named)
+            self._add(_brand(name, within_brand, at, sheet), sheet)
+            self._list(keys.get("rules"), (*at, "rules"), sheet, within_brand)
+
+    def _list(self, value: Any, where: Where, sheet: Sheet, within: Condition) -> None:
+        if value is None:
+            return
+        if not isinstance(value, list):
+            sheet.wrong(where, "has to be a list: every rule begins with `- name:`")
+            return
+        for index, item in enumerate(value):
+            rule = _rule(item, (*where, index), sheet, self.named, within)
+            if rule is not None:
+                self._add(rule, sheet)
+
+    def _add(self, rule: Rule, sheet: Sheet) -> None:
+        first = self._names.setdefault(rule.name, rule.place)
         if first != rule.place:
             sheet.wrong((*rule.where, "name"), f'the name "{rule.name}" is taken by the rule at {first}')
-        rules.append(rule)
-    return rules
+        self.rules.append(rule)
 
 
-def _rule(value: Any, where: Where, sheet: Sheet, lists: Lists) -> Rule | None:
+def _sections(
+    content: Mapping[str, Any], part: str, allowed: tuple[str, ...], sheet: Sheet
+) -> list[tuple[str, Mapping[str, Any], Where]]:
+    if content.get(part) is None:
+        return []
+    found: list[tuple[str, Mapping[str, Any], Where]] = []
+    for name, item in sheet.mapping(content[part], (part,), f"a mapping from {part} to their rules").items():
+        where: Where = (part, name)
+        keys = sheet.mapping(item, where, f"a mapping with {', '.join(allowed)}")
+        sheet.keys(keys, where, allowed, "understood here")
+        if keys:
+            found.append((name, keys, where))
+    return found
+
+
+def _brand(name: str, within: Condition, where: Where, sheet: Sheet) -> Rule:
+    """The rule that puts the brand onto the ticket."""
+    at = sheet.document.key_places.get(where) or sheet.document.place(where)
+    brand = Assignment("brand", name, where, f"{sheet.document.file}:{at.line}", sheet.document)
+    return Rule(f"brand {name}", within, within.check, (brand,), "", False, False, where, sheet.document)
+
+
+def _rule(value: Any, where: Where, sheet: Sheet, named: Named, within: Condition) -> Rule | None:
     keys = sheet.mapping(value, where, "a rule: a mapping with name, when, and set or ignore")
     if not keys:
         return None
@@ -84,7 +131,8 @@ def _rule(value: Any, where: Where, sheet: Sheet, lists: Lists) -> Rule | None:
     if "name" not in keys:
         sheet.wrong(where, "has no name: give every rule one, it is what traces and tickets show")
     name = " ".join(sheet.text(keys["name"], (*where, "name")).split()) if "name" in keys else ""
-    condition = read_when(keys["when"], (*where, "when"), sheet, lists) if "when" in keys else All()
+    own = read_when(keys["when"], (*where, "when"), sheet, named) if "when" in keys else All()
+    condition = own if within == All() else within if own == All() else All((within, own))
     settings = read_settings(keys["set"], (*where, "set"), sheet) if "set" in keys else ()
     ignore = " ".join(sheet.text(keys["ignore"], (*where, "ignore")).split()) if "ignore" in keys else ""
     flags = {key: sheet.flag(keys[key], (*where, key)) for key in ("stop", "allow_negative") if key in keys}
@@ -111,7 +159,7 @@ def _rule(value: Any, where: Where, sheet: Sheet, lists: Lists) -> Rule | None:
     )
 
 
-def read_tables(value: Any, sheet: Sheet, tables: dict[str, dict[str, tuple[Assignment, ...]]]) -> None:
+def read_tables(value: Any, sheet: Sheet, tables: dict[str, dict[str, tuple[Assignment, ...]]], named: Named) -> None:
     """Adds the tables of one file to `tables`. A row may stand in one file only."""
     if value is None:
         return
@@ -123,8 +171,11 @@ def read_tables(value: Any, sheet: Sheet, tables: dict[str, dict[str, tuple[Assi
         where: Where = ("tables", name)
         for row, item in _rows(rows, where, sheet).items():
             at = (*where, row)
-            label = _row_name(name, row, at, sheet)
+            label = _row_name(name, row, at, sheet, named)
             settings = read_settings(item, at, sheet)
+            if any(one.field == "score" for one in settings):
+                message = "a table comes after the score: write the points under `score`"
+                sheet.wrong((*at, "score"), message, at_key=True)
             if name == "priority" and any(one.field == "priority" for one in settings):
                 sheet.wrong((*at, "priority"), "a priority cannot set the priority: use a rule", at_key=True)
             known = tables.setdefault(name, {})
@@ -141,8 +192,13 @@ def _rows(value: Any, where: Where, sheet: Sheet) -> Mapping[str, Any]:
     return sheet.mapping(value, where, f"a mapping from {where[-1]} to ticket properties")
 
 
-def _row_name(table: str, row: str, where: Where, sheet: Sheet) -> str:
+def _row_name(table: str, row: str, where: Where, sheet: Sheet, named: Named) -> str:
     allowed = TABLES[table]
+    if table == "feedback":
+        if row not in named.feedback:
+            there = did_you_mean(row, named.feedback) if named.feedback else "; the mapping names none"
+            sheet.wrong(where, f'"{row}" is not a kind of feedback{there}', at_key=True)
+        return row
     if allowed is not None:
         sheet.keys({row: None}, where[:-1], allowed, f"a {table}")
         return row if row in allowed else ""

@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from connector.model import PRIORITIES
+from connector.triage.deadlines import FORMS, STEPS
 from connector.triage.facts import WEEKDAYS
 from connector.triage.guard import ACTIONS, CHECKS
 from connector.triage.guard.personal import FINDERS
 from connector.triage.rules import TABLES
+from connector.triage.score import STEPPED, TALLIES, THRESHOLDS
 from connector.triage.settings import STATUSES, TYPES
 from connector.triage.when import BOUNDS, COUNTS, FIELDS, LABELS, Shape
 
@@ -30,7 +32,13 @@ _SHAPE_DEFS: dict[Shape, str] = {
     "parent": "parent",
     "hours": "hours",
     "weekdays": "weekdays",
+    "dates": "dates",
+    "called": "words",
 }
+_TEMPLATE: Schema = {"type": "string", "minLength": 1}
+_RULES: Schema = {"type": ["array", "null"], "items": {"$ref": "#/$defs/rule"}}
+_POINTS: Schema = {"type": "integer", "minimum": -10000, "maximum": 10000}
+_SPAN: Schema = {"type": "string", "pattern": r"^\s*(\d{1,4}\s*h)?\s*(\d{1,4}\s*min)?\s*$"}
 _SAID: dict[str, str] = {
     "source": "name of the account in config.yaml",
     "platform": "the network it was said on",
@@ -49,6 +57,17 @@ _SAID: dict[str, str] = {
     "hour": "hour of day in the time zone, both ends included: 9-17, 22-6",
     "weekday": "mon to sun, or a range such as mon-fri",
     "private": "only we can read it",
+    "date": "a day, several, or {from: …, to: …}, both ends included",
+    "open": "posted while this calendar (or one of these) was open",
+    "feedback": "kinds of feedback, with all under them: complaint is complaint.delivery too",
+    "answer_expected": "whether somebody waits for an answer",
+    "score": "the score so far",
+    "author.contacts": "earlier tickets of the author within remember_days",
+    "after_answer": "we have answered in this conversation before",
+    "last_tone": "tone of the author's last mention in this conversation; unknown for a first one",
+    "text.length": "how many characters were said",
+    "text.links": "how many web addresses stand in it",
+    "text.hashtags": "how many #hashtags stand in it",
 }
 
 
@@ -57,7 +76,7 @@ def mapping_schema() -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Mapping",
-        "description": "What becomes of a mention: rules, tables, templates and lists.",
+        "description": "What becomes of a mention: feedback, score, rules, tables, deadlines, templates, lists.",
         "type": ["object", "null"],
         "additionalProperties": False,
         "properties": {
@@ -65,7 +84,7 @@ def mapping_schema() -> Schema:
                 "type": "string",
                 "description": "for hour and weekday, such as Europe/Moscow; UTC if absent",
             },
-            "rules": {"type": ["array", "null"], "items": {"$ref": "#/$defs/rule"}, "description": "first to last"},
+            "rules": {**_RULES, "description": "first to last"},
             "tables": {
                 "type": ["object", "null"],
                 "additionalProperties": False,
@@ -79,8 +98,41 @@ def mapping_schema() -> Schema:
                 "properties": {
                     "subject": {"type": "string", "minLength": 1, "description": "one line, cut at 150 characters"},
                     "comment": {"type": "string", "minLength": 1, "description": "plain text"},
+                    "answers": {
+                        "type": ["object", "null"],
+                        "description": "drafts for the agent by kind of feedback, for all languages or for each",
+                        "additionalProperties": {
+                            "anyOf": [
+                                _TEMPLATE,
+                                {"type": "object", "minProperties": 1, "additionalProperties": _TEMPLATE},
+                            ]
+                        },
+                    },
                 },
             },
+            "remember_days": {"type": "integer", "minimum": 1, "maximum": 3650, "description": "30 if absent"},
+            "calendars": {"type": ["object", "null"], "additionalProperties": {"$ref": "#/$defs/calendar"}},
+            "feedback": {
+                "type": ["object", "null"],
+                "description": "kinds of feedback, the most telling first; a dot puts one under another",
+                "additionalProperties": {"$ref": "#/$defs/kind"},
+            },
+            "score": {"$ref": "#/$defs/score"},
+            "sources": {
+                "type": ["object", "null"],
+                "description": "rules for one source alone",
+                "additionalProperties": _object({"rules": _RULES}),
+            },
+            "brands": {
+                "type": ["object", "null"],
+                "description": "what is about a brand: it is set, and its rules apply",
+                "additionalProperties": {
+                    **_object({"when": {"$ref": "#/$defs/when"}, "rules": _RULES}),
+                    "required": ["when"],
+                },
+            },
+            "deadlines": {"$ref": "#/$defs/deadlines"},
+            "card": _nullable(_object({"trace": {"type": "boolean", "description": "true: the whole explanation"}})),
             "lists": {
                 "type": ["object", "null"],
                 "additionalProperties": _one_or_many(_TEXT),
@@ -131,6 +183,7 @@ def _definitions() -> Schema:
             "matches": {"type": "string", "minLength": 1, "maxLength": 2000, "description": "regular expression"},
         }
     )
+    day: Schema = {"pattern": r"^\d{4}-\d{2}-\d{2}$"}
     conditions: Schema = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/when"}}
     return {
         "rule": {
@@ -174,6 +227,8 @@ def _definitions() -> Schema:
             "additionalProperties": False,
             "properties": {
                 "priority": {"enum": list(PRIORITIES)},
+                "score": {**_POINTS, "description": "points to add; below zero to take away"},
+                "problem": {**_TEXT, "description": "number of the problem ticket this is an incident of"},
                 "type": {"enum": list(TYPES)},
                 "status": {"enum": list(STATUSES)},
                 **{name: {**_TEXT, "description": f"name or id of a {name}"} for name in ("group", "brand", "form")},
@@ -208,7 +263,84 @@ def _definitions() -> Schema:
             }
         ),
         "weekdays": _one_or_many({"type": "string", "pattern": _weekday_pattern()}),
+        "words": _one_or_many({"type": "string"}),
+        "dates": {"anyOf": [_one_or_many(day), _object({"from": day, "to": day})]},
+        "kind": _object(
+            {
+                "words": {"$ref": "#/$defs/text"},
+                "tone": _field("tone", "label"),
+                "when": {"$ref": "#/$defs/when"},
+                "answer_expected": {"type": "boolean"},
+                "owner": {**_TEXT, "description": "whose matter it is"},
+            }
+        ),
+        "calendar": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["hours"],
+            "properties": {
+                "timezone": {"type": "string"},
+                "hours": {
+                    "type": "object",
+                    "minProperties": 1,
+                    "propertyNames": {"pattern": _weekday_pattern()},
+                    "additionalProperties": _one_or_many({"type": "string"}),
+                },
+                "holidays": _one_or_many({"pattern": r"^(\d{4}-)?\d{2}-\d{2}$"}),
+            },
+        },
+        "score": _score(),
+        "deadlines": _deadlines(),
     }
+
+
+def _score() -> Schema:
+    steps = _one_or_many(_object({**{bound: {"type": "number"} for bound in BOUNDS}, "points": _POINTS}))
+    extra = _object({"name": _TEXT, "when": {"$ref": "#/$defs/when"}, "points": _POINTS})
+    made = _object(
+        {
+            "start": {**_POINTS, "description": "to begin with"},
+            "strength": {**_POINTS, "description": "times how negative the tone is, 0 to 1"},
+            **{name: _nullable(_points(allowed)) for name, allowed in TALLIES.items()},
+            **{name: {"anyOf": [steps, {"type": "null"}]} for name in STEPPED},
+            "also": {"type": "array", "items": {**extra, "required": ["name", "when", "points"]}},
+            "thresholds": _object(dict.fromkeys(THRESHOLDS, _POINTS)),
+        }
+    )
+    return {**made, "description": "how much a mention matters; every summand stands in the trace"}
+
+
+def _deadlines() -> Schema:
+    one = _object(
+        {
+            "name": _TEXT,
+            "when": {"$ref": "#/$defs/when"},
+            **dict.fromkeys(STEPS, _SPAN),
+            "calendar": {**_TEXT, "description": "whose hours count; every hour if absent"},
+            "none": {"type": "boolean", "description": "true: no deadline"},
+        }
+    )
+    field = {"anyOf": [_TEXT, {**_object({"name": _TEXT, "as": {"enum": list(FORMS)}}), "required": ["name"]}]}
+    return {
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "description": "when the first answer is due, counted from when the mention was posted",
+        "properties": {
+            "first_reply": {"type": "array", "minItems": 1, "items": {**one, "required": ["name"]}},
+            "tags": {"type": "boolean", "description": "true: a tag such as answer_within_8h"},
+            "fields": _object(dict.fromkeys(STEPS, field)),
+        },
+    }
+
+
+def _points(allowed: tuple[str, ...] | None) -> Schema:
+    if allowed is None:
+        return {"type": "object", "additionalProperties": _POINTS}
+    return _object(dict.fromkeys(allowed, _POINTS))
+
+
+def _nullable(schema: Schema) -> Schema:
+    return {**schema, "type": [schema["type"], "null"], "minProperties": 0}
 
 
 def _weekday_pattern() -> str:

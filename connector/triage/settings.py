@@ -18,14 +18,16 @@ from connector.yamlfile import Document, Where
 TYPES = ("problem", "incident", "question", "task")
 STATUSES = ("new", "open", "pending", "hold", "solved")
 NAMES = ("group", "brand", "form")
-KEYS = ("priority", "type", "status", *NAMES, "tags", "untag", "fields")
+KEYS = ("priority", "score", "type", "status", *NAMES, "problem", "tags", "untag", "fields")
 
 _MOST_TAG = 255
+_MOST_POINTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One value for one ticket property. `field` is a word of Settings, or `fields.<name>`; tags are tuples."""
+    """One value for one ticket property. `field` is a word of Settings, `fields.<name>`, or `score`, whose value is
+    added; tags are tuples."""
 
     field: str
     value: Any
@@ -54,7 +56,19 @@ def read_settings(value: Any, where: Where, sheet: Sheet) -> tuple[Assignment, .
             read = _value(key, item, at, sheet)
             if read:
                 found.append(Assignment(key, read, at, sheet.at(at), sheet.document))
+    if "problem" in keys:
+        found += _incident(keys, where, sheet)
     return tuple(found)
+
+
+def _incident(keys: Mapping[str, Any], where: Where, sheet: Sheet) -> list[Assignment]:
+    """What is linked to a problem is an incident: helpdesks link no other type."""
+    at = (*where, "problem")
+    if "type" not in keys:
+        return [Assignment("type", "incident", at, sheet.at(at), sheet.document)]
+    if keys["type"] != "incident":
+        sheet.wrong((*where, "type"), "has to be incident where `problem` is set; leave it out", at_key=True)
+    return []
 
 
 def _value(key: str, value: Any, where: Where, sheet: Sheet) -> Any:
@@ -67,9 +81,24 @@ def _value(key: str, value: Any, where: Where, sheet: Sheet) -> Any:
             sheet.wrong(where, "a ticket cannot be made closed; solved is the last one can set")
             return ""
         return sheet.choice(value, where, STATUSES, "a ticket status")
+    if key == "score":
+        return read_points(value, where, sheet)
+    if key == "problem":
+        number = sheet.text(value, where)
+        if number and not (number.isascii() and number.isdigit()):
+            sheet.wrong(where, f'"{number}" is not the number of a ticket')
+        return number
     if key in NAMES:
         return sheet.text(value, where)
     return tuple(tag for at, item in sheet.items(value, where) if (tag := _tag(item, at, sheet)))
+
+
+def read_points(value: Any, where: Where, sheet: Sheet) -> int:
+    """A number of points: a whole number, also below zero; a mistake and 0 if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _MOST_POINTS:
+        sheet.wrong(where, f"has to be a whole number of points, such as 20 or -10, not {shown(value)}")
+        return 0
+    return value
 
 
 def _tag(value: Any, where: Where, sheet: Sheet) -> str:
@@ -113,7 +142,7 @@ def _field(value: Any, where: Where, sheet: Sheet) -> Any:
 def settings_of(values: Mapping[str, Any]) -> Settings:
     """The ticket properties in a collection of values by field."""
     return Settings(
-        **{key: values.get(key) for key in ("priority", "type", "status", *NAMES)},
+        **{key: values.get(key) for key in ("priority", "type", "status", *NAMES, "problem")},
         tags=tuple(values.get("tags", ())),
         untag=tuple(values.get("untag", ())),
         fields={key.removeprefix("fields."): item for key, item in values.items() if key.startswith("fields.")},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -17,7 +18,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from connector.markup import shorten
-from connector.model import Author, Mention, Parent, Settings, Tone
+from connector.model import Author, Deadlines, Decision, Mention, Parent, Past, Settings, Tone
 from connector.triage.sheet import Sheet
 from connector.yamlfile import Where, did_you_mean
 
@@ -40,6 +41,7 @@ Rating: {{ stars }}
 
 MOST_SUBJECT = 150
 MOST_COMMENT = 60_000
+MOST_ANSWER = 5_000
 _MOST_TEMPLATE = 8_000
 _MOST_REPLACED = 200_000
 _FORBIDDEN: Mapping[type[nodes.Node], str] = {
@@ -131,32 +133,43 @@ def stars(rating: float | None) -> str:
     return f"{'★' * full}{'☆' * (5 - full)} ({number} of 5)"
 
 
-def values(mention: Mention, tone: Tone, language: str, settings: Settings, zone: tzinfo) -> dict[str, Any]:
-    """What a template may name. The keys are a promise to admins."""
-    author, parent = mention.author, mention.parent
-    try:
-        posted = mention.created_at.astimezone(zone)
-    except (OverflowError, ValueError):
-        posted = mention.created_at
+def values(mention: Mention, made: Decision, past: Past, zone: tzinfo) -> dict[str, Any]:
+    """What a template may name, of a decision whose texts are not written yet. The keys are a promise to admins."""
+    author, parent, due = mention.author, mention.parent, made.deadlines
     return {
         "source": mention.source,
         "platform": shown_platform(mention.platform),
         "kind": mention.kind.replace("_", " "),
-        "text": mention.text.strip(),
-        "title": mention.title.strip(),
+        "text": _CONTROL.sub("", mention.text).strip(),
+        "title": _CONTROL.sub("", mention.title).strip(),
         "url": mention.url,
         "author": _Said(author.id, author.name, author.handle, author.url, author.followers, author.verified),
         "parent": _Answered(parent.text, parent.url, parent.author, True) if parent else _Answered(),
-        "tone": tone.label,
-        "language": language,
-        "priority": settings.priority,
-        "tags": settings.tags,
+        "tone": made.tone.label,
+        "language": made.language,
+        "priority": made.settings.priority,
+        "tags": made.settings.tags,
+        "feedback": made.feedback[0] if made.feedback else "",
+        "kinds": made.feedback,
+        "answer_expected": made.answer_expected,
+        "owner": made.owner,
+        "score": made.score,
+        "contacts": past.contacts,
+        "target": _local(due.target, zone) if due else "",
+        "breach": _local(due.breach, zone) if due else "",
+        "ceiling": _local(due.ceiling, zone) if due else "",
         "rating": mention.rating,
         "stars": stars(mention.rating),
         "engagement": dict(mention.engagement),
         "private": mention.private,
-        "posted": posted.strftime("%Y-%m-%d %H:%M"),
+        "posted": _local(mention.created_at, zone),
     }
+
+
+def _local(at: datetime, zone: tzinfo) -> str:
+    with suppress(OverflowError, ValueError):
+        at = at.astimezone(zone)
+    return at.strftime("%Y-%m-%d %H:%M")
 
 
 # --- the environment ---------------------------------------------------------------------------------------
@@ -254,6 +267,51 @@ def read_template(source: Any, where: Where, sheet: Sheet, most: int) -> Ready |
     return ready
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Drafts of answers, by kind of feedback and language; "" where one text is for every language."""
+
+    by_kind: Mapping[str, Mapping[str, Ready]]
+
+    def find(self, kinds: Sequence[str], languages: Sequence[str]) -> Ready | None:
+        """The draft for the first of these kinds that has one, or the nearest above it that has; in the first of the
+        languages it is written in, else in the first it is written in at all."""
+        for kind in kinds:
+            parts = kind.split(".")
+            for length in range(len(parts), 0, -1):
+                texts = self.by_kind.get(".".join(parts[:length]))
+                if texts:
+                    wanted = next((language for language in languages if language in texts), next(iter(texts)))
+                    return texts[wanted]
+        return None
+
+    def has(self, kind: str) -> bool:
+        """Whether there is a draft for this kind, or for one above it."""
+        return self.find((kind,), ()) is not None
+
+
+def read_answer(value: Any, where: Where, sheet: Sheet) -> dict[str, Ready]:
+    """The draft of one kind: a template, or one for each language."""
+    if not isinstance(value, dict):
+        ready = read_template(value, where, sheet, MOST_ANSWER)
+        return {"": ready} if ready else {}
+    found: dict[str, Ready] = {}
+    for language, source in sheet.mapping(
+        value, where, "a template, or a mapping from languages to templates"
+    ).items():
+        at = (*where, language)
+        if not re.fullmatch(r"[a-z]{2,3}", language):
+            sheet.wrong(
+                at, f'"{language}" is not a language code: two or three letters such as ru or en', at_key=True
+            )
+        ready = read_template(source, at, sheet, MOST_ANSWER)
+        if ready is not None:
+            found[language] = ready
+    if not value:
+        sheet.wrong(where, "has no text in any language")
+    return found
+
+
 class _Lines:
     """Says mistakes at the file's line in which a line of the template stands."""
 
@@ -303,11 +361,14 @@ def _samples() -> Sequence[dict[str, Any]]:
         parent=Parent("0", "We are back", "https://example.com/0", "Acme"), engagement={"likes": 3},
     )  # fmt: skip
     bare = Mention("sky", "bluesky", "2", Author("8"), "", datetime(2026, 1, 1, tzinfo=UTC))
-    settings = Settings(priority="normal", tags=("one", "two"))
-    return [
-        values(full, Tone("negative", -0.5, 0.8), "ru", settings, UTC),
-        values(bare, Tone("unknown"), "", Settings(priority="normal"), UTC),
-    ]
+    later = datetime(2026, 1, 2, tzinfo=UTC)
+    whole = Decision(
+        Settings(priority="normal", tags=("one", "two")), "", "", Tone("negative", -0.5, 0.8), "ru",
+        feedback=("complaint.delivery",), score=40, owner="logistics",
+        deadlines=Deadlines(later, later, later, "8h", "usual"),
+    )  # fmt: skip
+    poor = Decision(Settings(priority="normal"), "", "", Tone("unknown"))
+    return [values(full, whole, Past(contacts=2), UTC), values(bare, poor, Past(), UTC)]
 
 
 def _line_of(error: Exception) -> int:

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Literal
 
 import regex
 
 from connector.model import KINDS, PRIORITIES, TONES
+from connector.triage.calendars import read_day, weekdays
 from connector.triage.condition import (
     All,
     Condition,
@@ -24,6 +27,7 @@ from connector.triage.condition import (
     InSpans,
     Is,
     Not,
+    OnDays,
     OneOf,
     Some,
     Span,
@@ -36,7 +40,19 @@ from connector.triage.sheet import Sheet, shown
 from connector.yamlfile import Where, did_you_mean
 
 Lists = Mapping[str, tuple[str, ...]]
-Shape = Literal["label", "name", "language", "number", "text", "flag", "parent", "hours", "weekdays"]
+Shape = Literal[
+    "label",
+    "name",
+    "language",
+    "number",
+    "text",
+    "flag",
+    "parent",
+    "hours",
+    "weekdays",
+    "dates",
+    "called",
+]
 
 FIELDS: Mapping[str, Shape] = {
     "source": "name",
@@ -55,9 +71,20 @@ FIELDS: Mapping[str, Shape] = {
     "engagement.total": "number",
     "hour": "hours",
     "weekday": "weekdays",
+    "date": "dates",
+    "open": "called",
     "private": "flag",
+    "feedback": "called",
+    "answer_expected": "flag",
+    "score": "number",
+    "author.contacts": "number",
+    "after_answer": "flag",
+    "last_tone": "label",
+    "text.length": "number",
+    "text.links": "number",
+    "text.hashtags": "number",
 }
-LABELS: Mapping[str, tuple[str, ...]] = {"kind": KINDS, "tone": TONES, "priority": PRIORITIES}
+LABELS: Mapping[str, tuple[str, ...]] = {"kind": KINDS, "tone": TONES, "last_tone": TONES, "priority": PRIORITIES}
 COUNTS = ("likes", "replies", "reposts", "quotes", "shares", "comments", "views", "votes", "reactions")
 BOUNDS = ("at_least", "at_most", "above", "below")
 JOINS = ("any", "all", "not")
@@ -66,15 +93,34 @@ _MOST_PATTERN = 2_000
 _KEYS = (*JOINS, *FIELDS, *(f"engagement.{count}" for count in COUNTS))
 
 
-def read_when(value: Any, where: Where, sheet: Sheet, lists: Lists) -> Condition:
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a condition may call by name: lists, kinds of feedback, calendars."""
+
+    lists: Lists = field(default_factory=dict)
+    feedback: Mapping[str, Condition] = field(default_factory=dict)
+    calendars: Mapping[str, Condition] = field(default_factory=dict)
+
+
+def read_when(value: Any, where: Where, sheet: Sheet, named: Named) -> Condition:
     """The condition written at `where`; mistakes go onto the sheet and leave a condition that never matters."""
-    return _Reader(sheet, lists).condition(value, where)
+    return _Reader(sheet, named).condition(value, where)
+
+
+def read_one(key: str, value: Any, where: Where, sheet: Sheet, named: Named) -> Condition:
+    """The condition on one field alone, its value written at `where`."""
+    return _Reader(sheet, named).key(key, value, where)
+
+
+def read_span(value: Mapping[str, Any], where: Where, sheet: Sheet) -> Span:
+    """A stretch of numbers from its bounds (at_least, at_most, above, below)."""
+    return _Reader(sheet, Named()).span({key: value[key] for key in value}, where)
 
 
 class _Reader:
-    def __init__(self, sheet: Sheet, lists: Lists) -> None:
+    def __init__(self, sheet: Sheet, named: Named) -> None:
         self.sheet = sheet
-        self.lists = lists
+        self.known = named
         self.shapes: Mapping[Shape, Callable[[str, Any, Where], Condition]] = {
             "label": self.label,
             "name": self.name,
@@ -85,6 +131,8 @@ class _Reader:
             "parent": self.parent,
             "hours": self.hours,
             "weekdays": self.weekdays,
+            "dates": self.dates,
+            "called": self.called,
         }
 
     # conditions of conditions
@@ -287,27 +335,47 @@ class _Reader:
         return Test(key, OneOf(frozenset(found)))
 
     def weekdays(self, key: str, value: Any, where: Where) -> Condition:
-        found: set[str] = set()
+        days = [
+            day
+            for at, item in self.sheet.items(value, where)
+            for day in weekdays(self.sheet.text(item, at), at, self.sheet)
+        ]
+        return Test(key, OneOf(frozenset(WEEKDAYS[day] for day in days)))
+
+    def dates(self, key: str, value: Any, where: Where) -> Condition:
+        if isinstance(value, dict):
+            keys = self.sheet.mapping(value, where, "a day, a list of days or {from: …, to: …}")
+            self.sheet.keys(keys, where, ("from", "to"), "understood here")
+            ends = {name: read_day(item, (*where, name), self.sheet) for name, item in keys.items()}
+            first, last = ends.get("from") or date.min, ends.get("to") or date.max
+            if not keys or first > last:
+                self.sheet.wrong(where, "holds no day: write {from: 2026-06-01, to: 2026-08-31}, or one of them")
+            return Test(key, OnDays(((first, last),)))
+        days = [read_day(item, at, self.sheet) for at, item in self.sheet.items(value, where)]
+        return Test(key, OnDays(tuple((day, day) for day in days if day)))
+
+    def called(self, key: str, value: Any, where: Where) -> Condition:
+        """One of several conditions that have names of their own: kinds of feedback, calendars."""
+        what = "a calendar" if key == "open" else "a kind of feedback"
+        known = self.known.calendars if key == "open" else self.known.feedback
+        parts = []
         for at, item in self.sheet.items(value, where):
-            first, dash, last = self.sheet.text(item, at).lower().replace("–", "-").partition("-")
-            ends = [
-                self.sheet.choice(end.strip(), at, WEEKDAYS, "a weekday")
-                for end in ((first, last) if dash else (first,))
-            ]
-            if all(ends):
-                days = _around(WEEKDAYS.index(ends[0]), WEEKDAYS.index(ends[-1]), 7)
-                found.update(WEEKDAYS[day] for day in days)
-        return Test(key, OneOf(frozenset(found)))
+            name = self.sheet.text(item, at)
+            if name in known:
+                parts.append(known[name])
+            elif name:
+                there = did_you_mean(name, known) if known else "; the mapping names none"
+                self.sheet.wrong(at, f'"{name}" is not {what}{there}')
+        return parts[0] if len(parts) == 1 else Some(tuple(parts))
 
     def named(self, value: Any, where: Where) -> tuple[str, ...]:
         """The entries of a named list."""
         name = self.sheet.text(value, where)
-        if name and name not in self.lists:
-            allowed = (
-                did_you_mean(name, self.lists) if self.lists else "; there are no lists yet: write them under `lists`"
-            )
+        lists = self.known.lists
+        if name and name not in lists:
+            allowed = did_you_mean(name, lists) if lists else "; there are no lists yet: write them under `lists`"
             self.sheet.wrong(where, f'there is no list "{name}"{allowed}')
-        return self.lists.get(name, ())
+        return lists.get(name, ())
 
 
 def lists_in(value: Any) -> set[str]:

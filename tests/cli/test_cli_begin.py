@@ -80,12 +80,13 @@ def test_it_asks_four_questions_and_who_you_are(tmp_path: Path) -> None:
     )
     made = init(tmp_path / "new", input=answers, yes=False)
     text = made.file.read_text(encoding="utf-8")
-    ours = (made.path / "mappings" / "40-ours.yaml").read_text(encoding="utf-8")
+    ours = (made.path / "mappings" / "90-ours.yaml").read_text(encoding="utf-8")
     made.write(".env", SECRETS)
 
     assert "base_url: https://acme.zendesk.com\n" in text
     assert "email: ann@acme.example\n" in text
-    assert "answer_within_4h" in ours
+    deadlines = (made.path / "mappings" / "35-deadlines.yaml").read_text(encoding="utf-8")
+    assert "target: 4h, breach: 6h, ceiling: 24h" in deadlines
     assert "старший_смены" in ours
     assert made.run("check").exit_code == 0, made.run("check").stdout
 
@@ -109,7 +110,7 @@ def test_an_unknown_platform_is_told_and_nothing_written(tmp_path: Path) -> None
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("present", ["config.yaml", ".env.example", "mappings/10-rules.yaml"])
+@pytest.mark.parametrize("present", ["config.yaml", ".env.example", "mappings/20-rules.yaml"])
 def test_it_writes_over_nothing_unless_told(tmp_path: Path, present: str) -> None:
     made = init(tmp_path / "new")
     for path in [

@@ -303,7 +303,8 @@ def test_a_preview_counts_what_would_become_of_them(here: Folder) -> None:
     done = here.run("preview", "--file", here.write("a.csv", CSV))
 
     assert (done.exit_code, done.stderr) == (0, "")
-    assert done.stdout.startswith("5 seen → 2 tickets, 1 appended, 1 duplicate, 1 ignored\n")
+    assert done.stdout.startswith("5 seen → 2 tickets (")
+    assert "1 appended, 1 duplicate, 1 ignored\n" in done.stdout
     assert "warning: 1 negative mention would be ignored" in done.stdout
     assert "2026-03-04" in done.stdout
     assert "about 7 calls to the helpdesk" in done.stdout

@@ -1,11 +1,13 @@
-"""Zendesk's own description of its API, as a judge of what the adapter sends and of what comes back.
+"""The vendors' descriptions of their APIs, as judges of what the adapters send and of what comes back.
 
-The description lies outside the project (it is Zendesk's) and is looked for beside it; where it is absent the tests
-that need it are skipped and say so. It is the derived file in which answers may hold null, as real ones do.
+The descriptions lie outside the project (they are the vendors') and are looked for beside it; where one is absent the
+tests that need it are skipped and say so. Zendesk's is the derived file in which answers may hold null, as real ones
+do; for Freshdesk there are schemas of its objects, which real ones pass, and samples.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cached_property
 from pathlib import Path
@@ -96,4 +98,43 @@ def zendesk_recordings() -> Path:
     folder = CONTRACTS / "zendesk" / "recordings-2012-2015"
     if not folder.exists():
         pytest.skip("the recorded exchanges are not here (../shared/contracts/zendesk/recordings-2012-2015)")
+    return folder
+
+
+class FreshdeskSchemas:
+    """Checks of Freshdesk's objects by the name of their list (`tickets`). The schemas require nothing, so besides
+    the types it is checked that an object has no property they do not know; `also` names those that are known from
+    elsewhere."""
+
+    def __init__(self, folder: Path) -> None:
+        self._schemas = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
+
+    def check(self, kind: str, body: Any, also: frozenset[str] = frozenset()) -> None:
+        """The types and the names of an object's properties."""
+        schema = self._schemas[kind]
+        errors = [f"{list(error.absolute_path)}: {error.message[:300]}" for error in _errors(schema, body)]
+        assert not errors, f"{kind}: {errors[:5]}"
+        unknown = set(body) - set(schema["properties"]) - also
+        assert not unknown, f"{kind} has no {sorted(unknown)}"
+
+
+def _errors(schema: Any, body: Any) -> Any:
+    return jsonschema.Draft7Validator(schema).iter_errors(body)
+
+
+@pytest.fixture(scope="session")
+def freshdesk_schemas() -> FreshdeskSchemas:
+    """Schemas of Freshdesk's objects, or a skip."""
+    folder = CONTRACTS / "freshdesk" / "jsonschema"
+    if not folder.exists():
+        pytest.skip("the schemas of Freshdesk's objects are not here (../shared/contracts/freshdesk/jsonschema)")
+    return FreshdeskSchemas(folder)
+
+
+@pytest.fixture(scope="session")
+def freshdesk_samples() -> Path:
+    """The folder of sample answers, or a skip."""
+    folder = CONTRACTS / "freshdesk" / "samples"
+    if not folder.exists():
+        pytest.skip("the samples are not here (../shared/contracts/freshdesk/samples)")
     return folder

@@ -60,7 +60,7 @@ class Loopback:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_POST = do_GET  # noqa: N815  the base class's word
+            do_POST = do_PUT = do_GET  # noqa: N815  the base class's words
 
             def log_message(self, *_: Any) -> None:
                 pass

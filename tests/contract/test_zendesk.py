@@ -256,6 +256,13 @@ def test_settings_are_given_by_name_in_any_case(stage: Stage, desk: Zendesk) -> 
     assert ticket["brand_id"]
 
 
+def test_an_incident_is_linked_to_its_problem(stage: Stage, desk: Zendesk) -> None:
+    problem = opened(desk, settings=Settings(type="problem"))
+    linked = opened(desk, "two", external_id="feed:2", settings=Settings(type="incident", problem=problem))
+
+    assert stage.sandbox.ticket(int(linked))["problem_id"] == int(problem)
+
+
 def test_an_unknown_name_is_rejected_with_what_there_is(desk: Zendesk) -> None:
     groups = desk.vocabulary().groups
     with pytest.raises(Rejected, match="no group") as told:

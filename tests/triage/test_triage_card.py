@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from triage_builders import policy_of, said
 
 from connector.markup import to_text
-from connector.model import Attachment, Author, Decision, Mention, Parent, Settings, Tone
+from connector.model import Attachment, Author, Because, Decision, Mention, Parent, Settings, Tone
 from connector.triage import card, load
 
 SHIPPED = load(Path(__file__).parents[2] / "mappings")
@@ -45,8 +45,12 @@ def test_all_seven_questions_are_answered() -> None:
     assert "Wed 04 Mar 2026, 12:00 UTC" in text
     assert "In answer to Acme (https://bsky.app/post/0):" in text
     assert "Мы починили связь" in text
-    assert "top blogger complains (mappings/10-rules.yaml:" in text
+    assert "priority urgent: the score 110 is at least 80 (mappings/30-score.yaml:" in text
+    assert "top blogger (mappings/20-rules.yaml:" in text
     assert "author.followers 120000 is ≥ 10000" in text
+    assert "Feedback: complaint · owner: customer managers" in text
+    assert "Answer by Wed 04 Mar 2026, 14:00 UTC · late from Wed 04 Mar 2026, 16:00 UTC · never after" in text
+    assert "A draft to make your own: Здравствуйте, Anna! Нам очень жаль" in text
     assert f"mapping {SHIPPED.version}" in text
     assert "a public comment here is posted publicly as @acme_help (at most 300 characters)" in text
     assert "12 likes · 3 reposts · rating ★★☆☆☆ (2 of 5)" in text
@@ -77,7 +81,8 @@ def test_a_mention_of_which_little_is_known_says_little() -> None:
     bare = Mention("feed", "rss", "1", Author("7"), "", FULL.created_at)
     text = shown(bare)
 
-    assert "Who: 7 • What: «no text» Tone: unknown •" in text
+    assert "Who: 7 • What: «no text» Tone: unknown Probably nobody expects an answer. •" in text
+    assert "draft" not in text
     assert "How far: not known" in text
     assert "In answer to" not in text
 
@@ -86,6 +91,17 @@ def test_without_any_rule_the_card_says_so(tmp_path: Path) -> None:
     html = card(FULL, policy_of(tmp_path, "").decide(FULL), answers_as="", limits="")
 
     assert "no rule matched; the usual settings" in html
+
+
+def test_the_whole_explanation_stands_on_the_card_when_the_mapping_wants_it(tmp_path: Path) -> None:
+    decision = SHIPPED.decide(FULL)
+    told = to_text(card(FULL, decision, answers_as="", limits="", trace=True))
+    (tmp_path / "00.yaml").write_text("card: {trace: true}\n")
+
+    assert not SHIPPED.card_trace
+    assert load(tmp_path).card_trace
+    assert "score +30 score tone.negative mappings/30-score.yaml:" in " ".join(told.split())
+    assert "score +30" not in to_text(card(FULL, decision, answers_as="", limits=""))
 
 
 def test_links_lead_to_web_addresses_only() -> None:
@@ -105,9 +121,10 @@ def test_nothing_people_typed_becomes_markup(text: str, other: str) -> None:
         source=evil, platform=evil, engagement={evil: 3}, parent=Parent(evil, evil, f'https://e.com/"{text}', evil),
     )  # fmt: skip
     decision = Decision(
-        Settings(), "s", "c", Tone("negative", evidence=(evil,), by=evil), rules=(evil,), language=evil
-    )
-    soup = BeautifulSoup(card(mention, decision, answers_as=evil, limits=evil), "html.parser")
+        Settings(), "s", "c", Tone("negative", evidence=(evil,), by=evil), rules=(evil,), language=evil,
+        feedback=(evil,), owner=evil, suggestion=evil, because=(Because(evil, evil, evil, evil, evil),),
+    )  # fmt: skip
+    soup = BeautifulSoup(card(mention, decision, answers_as=evil, limits=evil, trace=True), "html.parser")
 
     tags = soup.find_all(True)
     assert {tag.name for tag in tags} <= KEPT

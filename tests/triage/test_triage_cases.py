@@ -61,6 +61,40 @@ def test_what_is_expected_and_comes_is_ok(tmp_path: Path, mention: str, expect: 
     assert str(result) == "ok    one  (mappings/tests/some.yaml:2)"
 
 
+WHOLE = """
+    feedback: {question: {words: [when], answer_expected: true, owner: desk}}
+    score: {start: 40, author.contacts: {at_least: 1, points: 15}}
+    deadlines: {tags: true}
+    templates: {answers: {question: Soon}}
+    tables: {feedback: {question: {type: question}}}
+    """
+
+
+@pytest.mark.parametrize(
+    ("test", "mistakes"),
+    [
+        ("expect: {feedback: question, answer_expected: true, owner: desk, suggestion: Soon, within: 8h}", ()),
+        ("expect: {score: 40, deadline: usual, target: '2026-03-04T23:00:00+03:00', problem: null}", ()),
+        ("expect: {breach: 2026-03-05T00:00:00Z, ceiling: {not: '2026-03-05T00:00:00Z'}}", ()),
+        ("past: {contacts: 2, answered: true, tone: negative}, expect: {score: 55, priority: high}", ()),
+        ("expect: {score: {at_least: 40, at_most: 40}, feedback: [question, {not: complaint}]}", ()),
+        ("expect: {score: {at_least: 41}}", ("score: expected at least 41, got 40",)),
+        ("expect: {score: {at_most: 39}}", ("score: expected at most 39, got 40",)),
+        ("expect: {feedback: []}", ("feedback: expected none, got question",)),
+        ("expect: {answer_expected: false}", ("answer_expected: expected false, got true",)),
+        ("expect: {within: 9h}", ('within: expected "9h", got "8h"',)),
+    ],
+)
+def test_kinds_scores_deadlines_and_what_was_before_can_be_expected(
+    tmp_path: Path, test: str, mistakes: tuple[str, ...]
+) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "some.yaml").write_text(f"tests:\n  - {{name: one, mention: {{text: when}}, {test}}}\n")
+
+    [result] = run_tests(tmp_path, policy_of(tmp_path, WHOLE))
+    assert result.mistakes == mistakes
+
+
 @pytest.mark.parametrize(
     ("mention", "expect", "told"),
     [
@@ -122,6 +156,11 @@ def test_a_missing_reason_shows_the_whole_trace(tmp_path: Path) -> None:
             "  - {name: a, mention: {}, expect: {type: null}}\n  - {name: a, mention: {}, expect: {type: null}}\n",
             'the name "a" is taken by the test at mappings/tests/some.yaml:2',
         ),
+        ("  - {name: a, mention: {}, past: {contact: 1}, expect: {score: 1}}\n", 'did you mean "contacts"?'),
+        ("  - {name: a, mention: {}, past: {contacts: -1}, expect: {score: 1}}\n", "has to be a number of tickets"),
+        ("  - {name: a, mention: {}, past: {tone: bad}, expect: {score: 1}}\n", '"bad" is not a tone'),
+        ("  - {name: a, mention: {}, expect: {score: {at_least: lots}}}\n", "has to be a number, not"),
+        ("  - {name: a, mention: {}, expect: {target: soon}}\n", '"soon" is not a time'),
         ("  - just text\n", "has to be a test"),
         ("  {}\n", "has to be a list"),
         ("  - [\n", "is not valid YAML"),

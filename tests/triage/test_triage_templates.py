@@ -107,6 +107,10 @@ def test_a_template_that_says_nothing_gives_way_silently(tmp_path: Path) -> None
     assert policy.decide(said("abc")).subject == "Bluesky · Anna (@anna): abc"
 
 
+def test_a_text_of_invisible_characters_alone_is_no_text(tmp_path: Path) -> None:
+    assert policy_of(tmp_path, "").decide(said("\x1b", title="\x00")).comment == "(no text)"
+
+
 def test_invisible_and_turning_characters_do_not_reach_the_ticket(tmp_path: Path) -> None:
     decision = policy_of(tmp_path, "").decide(said("a\x00b\u202ec\x07", author_name="An\u2066na"))
 

@@ -12,12 +12,10 @@ developer.zendesk.com/api-reference/ticketing/introduction (Idempotency), …/ti
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -32,7 +30,8 @@ from connector.errors import (
     Uncertain,
     Unsupported,
 )
-from connector.helpdesks.base import Helpdesk, HelpdeskCapabilities, HelpdeskOptions
+from connector.helpdesks.base import Helpdesk, HelpdeskCapabilities, HelpdeskOptions, plain_address
+from connector.helpdesks.content import defused
 from connector.helpdesks.zendesk import drafts, hooks, limits
 from connector.helpdesks.zendesk.account import Account, Json, login_header
 from connector.helpdesks.zendesk.comments import Comments, receipt_from_audit
@@ -94,16 +93,7 @@ class ZendeskOptions(HelpdeskOptions):
     @field_validator("base_url")
     @classmethod
     def _address(cls, value: str) -> str:
-        parts = urlsplit(value.strip())
-        host = parts.hostname or ""
-        if parts.scheme not in ("https", "http") or not host:
-            raise ValueError("has to be an address such as https://acme.zendesk.com")
-        if parts.scheme == "http" and not _is_loopback(host):
-            raise ValueError("has to begin with https:// (http:// only for this machine)")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("has to be the plain address, without a log-in, ? or #")
-        path = parts.path.rstrip("/").removesuffix("/api/v2")
-        return f"{parts.scheme}://{parts.netloc}{path}"
+        return plain_address(value, "https://acme.zendesk.com")
 
     @model_validator(mode="after")
     def _one_login(self) -> ZendeskOptions:
@@ -114,15 +104,6 @@ class ZendeskOptions(HelpdeskOptions):
         if not oauth and not (token and self.email):
             raise ValueError("needs email and api_token, or oauth_token")
         return self
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Zendesk(Helpdesk):
@@ -292,7 +273,7 @@ class Zendesk(Helpdesk):
         untag = drafts.tags_of(draft.settings.untag)
         tags = [tag for tag in drafts.tags_of(draft.settings.tags) if tag not in untag]
         ticket: Json = {
-            "subject": drafts.defused(draft.subject),
+            "subject": defused(draft.subject),
             "external_id": draft.external_id,
             "requester_id": author,
             "comment": comment,
@@ -327,7 +308,7 @@ class Zendesk(Helpdesk):
         """The comment with its files. `as_agent`: the API user is its updater, so no placeholder may be left in it;
         a new ticket submitted by its requester holds static text (tickets page)."""
         tokens, missing = self._files.upload(draft.attachments)
-        html = drafts.defused(draft.html) if as_agent else draft.html
+        html = defused(draft.html) if as_agent else draft.html
         comment: Json = {"html_body": drafts.comment_html(html, missing)}
         if tokens:
             comment["uploads"] = tokens
@@ -348,6 +329,8 @@ class Zendesk(Helpdesk):
             given["brand_id"] = self._names.id_of("brand", settings.brand)
         if settings.form:
             given["ticket_form_id"] = self._names.id_of("form", settings.form)
+        if settings.problem:
+            given["problem_id"] = _number(TicketId(settings.problem))
         if settings.fields:
             values = [self._names.field_value(name, value) for name, value in settings.fields.items()]
             given["custom_fields"] = [{"id": number, "value": value} for number, value in values]

@@ -10,19 +10,14 @@ answer says three days and comes as text/plain).
 
 from __future__ import annotations
 
-import mimetypes
-import re
 from collections.abc import Sequence
-from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
 
 from connector.errors import AuthFailed, ConnectorError, RateLimited, Rejected
+from connector.helpdesks.content import file_name
 from connector.helpdesks.zendesk.account import Account
-from connector.http import Download
 from connector.model import Attachment
 
 _MOST = 10
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]+")
 
 
 class Files:
@@ -67,12 +62,3 @@ class Files:
         if not isinstance(token, str) or not token:
             raise Rejected("the upload gave no token")
         return token
-
-
-def file_name(attachment: Attachment, file: Download) -> str:
-    """The file's name, with the ending its content has: agents' browsers go by it."""
-    name = attachment.name or PurePosixPath(unquote(urlsplit(attachment.url).path)).name
-    name = _UNSAFE.sub("_", name).strip(" ._")[-120:] or "attachment"
-    if not PurePosixPath(name).suffix:
-        name += mimetypes.guess_extension(file.type) or ""
-    return name

@@ -14,16 +14,17 @@ import binascii
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
+from connector.testing.simulators.dice import Fault
+from connector.testing.simulators.line import Receive, Scope, Send, content, cut
+from connector.testing.simulators.routes import Routes
 from connector.testing.simulators.zendesk import account_routes, people, people_routes, ticket_routes, uploads
 from connector.testing.simulators.zendesk.account import ADMIN_EMAIL, TOKEN
 from connector.testing.simulators.zendesk.answers import Actor, Answer, Call, Refusal, Row, query_of
 from connector.testing.simulators.zendesk.desk import Desk
-from connector.testing.simulators.zendesk.faults import Fault
-from connector.testing.simulators.zendesk.line import Receive, Scope, Send, cut
 
 Handler = Callable[[Desk, Call], Answer]
 PREFIX = "/api/v2/"
@@ -44,43 +45,19 @@ _RUSSIAN = {
 }
 
 
-class Routes:
-    """Finds the handler of a path, one step for each of its parts; literal parts win over ids."""
-
-    def __init__(self, routes: Iterable[tuple[str, str, Handler]]) -> None:
-        self._root: dict[str, Any] = {}
-        for method, pattern, handler in routes:
-            node = self._root
-            for part in pattern.split("/"):
-                node = node.setdefault(part, {})
-            node[f"{method} "] = (handler, f"{method} {PREFIX}{pattern}")
-
-    def find(self, method: str, path: str) -> tuple[Handler, str, list[str]] | None:
-        """(handler, its name for the counters, the variable parts), or None."""
-        node, values = self._root, []
-        for part in path.split("/"):
-            if part in node:
-                node = node[part]
-            elif "*" in node:
-                node = node["*"]
-                values.append(part)
-            else:
-                return None
-        found = node.get(f"{method} ")
-        return (*found, values) if found else None
-
-
 class Api:
     """The ASGI application below `/api/v2/`."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._routes = Routes([*ticket_routes.ROUTES, *people_routes.ROUTES, *account_routes.ROUTES, *uploads.ROUTES])
+        self._routes: Routes[Handler] = Routes(
+            PREFIX, [*ticket_routes.ROUTES, *people_routes.ROUTES, *account_routes.ROUTES, *uploads.ROUTES]
+        )
         self._users: dict[str, int | None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or cut its connection."""
-        call = _call(scope, await _content(receive))
+        call = _call(scope, await content(receive))
         path = call.path.removeprefix(PREFIX)
         found = self._routes.find(call.method, path)
         with self._desk.lock:
@@ -209,32 +186,21 @@ class Api:
         return None
 
 
-def _call(scope: Scope, content: bytes) -> Call:
+def _call(scope: Scope, body: bytes) -> Call:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     client = scope.get("client") or ("127.0.0.1", 0)
     base = f"{scope.get('scheme', 'http')}://{headers.get('host', 'sandbox.example.com')}"
     path = scope["path"].removesuffix("/").removesuffix(".json")
     actor = Actor(0, address=str(client[0]))
     query = query_of(scope["query_string"])
-    return Call(scope["method"], path, query, headers, content, base, actor, "end-user")
-
-
-async def _content(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return b"".join(parts)
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
+    return Call(scope["method"], path, query, headers, body, base, actor, "end-user")
 
 
 async def _send(send: Send, answer: Answer) -> None:
-    content = answer.raw if answer.raw is not None else b"" if answer.status == 204 else _dump(answer.body)
+    body = answer.raw if answer.raw is not None else b"" if answer.status == 204 else _dump(answer.body)
     headers = [
         (b"content-type", answer.content_type.encode()),
-        (b"content-length", b"%d" % len(content)),
+        (b"content-length", b"%d" % len(body)),
         (b"x-zendesk-api-version", b"v2"),
         (b"x-request-id", secrets.token_hex(16).encode()),
         (b"cache-control", b"max-age=0, private, must-revalidate"),
@@ -243,7 +209,7 @@ async def _send(send: Send, answer: Answer) -> None:
         headers = headers[2:]
     headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _refused(refusal: Refusal, headers: dict[str, str], plain: bool, russian: bool) -> Answer:
@@ -269,9 +235,9 @@ def _russian(body: Any) -> Any:
     return changed
 
 
-def _json(content: bytes) -> Row:
+def _json(body: bytes) -> Row:
     try:
-        found = json.loads(content)
+        found = json.loads(body)
     except ValueError:
         words = "The request body is not valid JSON"
         raise Refusal(400, {"error": {"title": "Invalid request", "message": words}}) from None

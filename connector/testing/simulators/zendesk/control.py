@@ -1,25 +1,19 @@
-"""The control routes below `/_sandbox/`, for tests and people in other processes. Nobody has to log in."""
+"""What tests and people in other processes may do to the sandbox, below `/_sandbox/`."""
 
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Awaitable, Callable
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from connector.testing.simulators import control
+from connector.testing.simulators.answers import Row
 from connector.testing.simulators.zendesk.account import AGENT_EMAIL
-from connector.testing.simulators.zendesk.answers import Refusal, Row
-from connector.testing.simulators.zendesk.limits import Limits
 
 if TYPE_CHECKING:
     from connector.testing.simulators.zendesk.sandbox import ZendeskSandbox
-
-Act = Callable[[Request, Row], Any]
 
 
 def routes(sandbox: ZendeskSandbox) -> list[Route]:
@@ -30,11 +24,7 @@ def routes(sandbox: ZendeskSandbox) -> list[Route]:
             return sandbox.desk.faults.change(wanted)
 
     def set_limits(_: Request, wanted: Row) -> Row:
-        known = {f.name for f in fields(Limits)}
-        for name, value in wanted.items():
-            if name not in known or not (value is None or (isinstance(value, int) and value >= 0)):
-                raise ValueError(f"unknown limit or bad value: {name}={value!r}")
-        sandbox.limits = Limits(**{**sandbox.limits.shown(), **wanted})
+        sandbox.limits = control.changed_limits(sandbox.limits, wanted)
         return sandbox.limits.shown()
 
     def reply(request: Request, wanted: Row) -> Row:
@@ -77,7 +67,7 @@ def routes(sandbox: ZendeskSandbox) -> list[Route]:
         sandbox.reset()
         return {}
 
-    table: list[tuple[str, str, Act]] = [
+    table: list[tuple[str, str, control.Act]] = [
         ("GET", "/state", lambda _, __: sandbox.state()),
         ("GET", "/faults", lambda _, __: sandbox.desk.faults.shown()),
         ("PUT", "/faults", set_faults),
@@ -91,18 +81,4 @@ def routes(sandbox: ZendeskSandbox) -> list[Route]:
         ("POST", "/tickets/{id:int}/comments/{comment:int}/redact", redact),
         ("POST", "/reset", reset),
     ]
-    return [Route(path, _endpoint(act), methods=[method]) for method, path, act in table]
-
-
-def _endpoint(act: Act) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        try:
-            content = await request.body()
-            wanted = json.loads(content) if content else {}
-            return JSONResponse(act(request, dict(wanted)))
-        except Refusal as refusal:
-            return JSONResponse({"error": refusal.body}, refusal.status)
-        except (ValueError, KeyError, TypeError) as error:
-            return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 400)
-
-    return endpoint
+    return control.routes(table)

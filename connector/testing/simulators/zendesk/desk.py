@@ -1,33 +1,30 @@
-"""The rows of one pretended account, and the one door through which they change.
+"""The rows of the pretended Zendesk account, and where they are found.
 
-Rows are kept in the vendor's own words, without addresses (those are added when shown). Every change happens
-inside `Desk.turn()`, which holds the lock and hands the changed rows to the journal in one write at its end.
-Look-ups by id, external id, e-mail and identity cost the same however many rows there are.
+Rows are kept in the vendor's own words, without addresses (those are added when shown). Look-ups by id,
+external id, e-mail and identity cost the same however many rows there are.
 """
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import RLock
 
+from connector.testing.simulators.dice import FaultBox
+from connector.testing.simulators.journal import Journal, Key
+from connector.testing.simulators.ledger import Ledger
 from connector.testing.simulators.zendesk.answers import Row, not_found
-from connector.testing.simulators.zendesk.faults import FaultBox, Faults
-from connector.testing.simulators.zendesk.journal import Entry, Journal, Key
+from connector.testing.simulators.zendesk.faults import Faults
 from connector.testing.simulators.zendesk.limits import Limits, Meter
 
 ACCOUNT_ID = 22129848
 FIRST_ID = 24_000_000_000_000
 """Ids of everything but tickets start beyond 32 bits, as the vendor's do today."""
 
-Table = dict[Key, Row]
 Listener = Callable[[str, Row, Row], None]
 
 
-class Desk:
+class Desk(Ledger):
     """All rows of the account.
 
     `tickets`, `users`... map an id to a row; `comments`, `audits` and `identities` map the owner's id to such
@@ -37,23 +34,16 @@ class Desk:
     def __init__(
         self, journal: Journal | None, faults: Faults, seed: int, limits: Limits, clock: Callable[[], float]
     ) -> None:
-        self.lock = RLock()
-        self.clock = clock
         self.faults = FaultBox(faults, seed)
         self.meter = Meter(limits)
         self.requests: Counter[str] = Counter()
         self.listener: Listener | None = None
-        self._journal = journal
-        self._dirty: dict[tuple[str, Key | None, Key], Row | None] = {}
-        self._clear()
-        if journal is not None:
-            for entry in journal.open():
-                self._load(entry)
-            self._order_touches()
+        super().__init__(journal, clock)
+        self._order_touches()
 
     def _clear(self) -> None:
-        self.tables: dict[str, Table] = {}
-        self.owned: dict[str, dict[Key, Table]] = {"comment": {}, "audit": {}, "identity": {}}
+        self.tables = {}
+        self.owned = {"comment": {}, "audit": {}, "identity": {}}
         for name in ("ticket", "user", "upload", "attachment", "webhook", "trigger", "job", "ticket_field"):
             self.tables[name] = {}
         for name in ("ticket_form", "group", "group_membership", "brand", "custom_status", "idempotency"):
@@ -73,20 +63,8 @@ class Desk:
         self._events: list[tuple[int, int, int]] = []
         self._next_id = FIRST_ID
         self._next_ticket = 1
-        self._stamp = (0, "")
 
-    # -- time and ids ---------------------------------------------------------------------------------------
-
-    def now(self) -> int:
-        """Whole Unix seconds."""
-        return int(self.clock())
-
-    def stamp(self) -> str:
-        """Now, as the vendor writes times."""
-        now = self.now()
-        if self._stamp[0] != now:
-            self._stamp = (now, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
-        return self._stamp[1]
+    # -- ids --------------------------------------------------------------------------------------------------
 
     def new_id(self) -> int:
         """The next id of anything but tickets."""
@@ -100,31 +78,6 @@ class Desk:
         return number
 
     # -- changing rows --------------------------------------------------------------------------------------
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Hold the account; what was put is saved at the end, also after a refusal."""
-        with self.lock:
-            try:
-                yield
-            finally:
-                if self._dirty:
-                    if self._journal is not None:
-                        self._journal.append(Entry(*key, row) for key, row in self._dirty.items())
-                    self._dirty = {}
-
-    def put(self, table: str, row: Row, key: Key | None = None, owner: Key | None = None) -> Row:
-        """Save a new or changed row under its id (or `key`), within its owner if it has one."""
-        key = row["id"] if key is None else key
-        self._set(table, owner, key, row)
-        self._dirty[table, owner, key] = row
-        return row
-
-    def remove(self, table: str, key: Key, owner: Key | None = None) -> None:
-        """Forget a row."""
-        rows = self.tables[table] if owner is None else self.owned[table].get(owner, {})
-        rows.pop(key, None)
-        self._dirty[table, owner, key] = None
 
     def touch(self, ticket: Row) -> None:
         """Save a ticket as changed now: it moves to the end of the exports."""
@@ -141,12 +94,7 @@ class Desk:
 
     def reset(self) -> None:
         """Forget every row and every count; the faults stay."""
-        for table, rows in self.tables.items():
-            self._dirty.update({(table, None, key): None for key in rows})
-        for table, owners in self.owned.items():
-            for owner, rows in owners.items():
-                self._dirty.update({(table, owner, key): None for key in rows})
-        self._clear()
+        self.empty()
         self.requests.clear()
         self.faults.hits.clear()
         self.meter = Meter(self.meter.limits)
@@ -194,15 +142,8 @@ class Desk:
 
     # -- keeping the indexes --------------------------------------------------------------------------------
 
-    def _load(self, entry: Entry) -> None:
-        assert entry.row is not None
-        self._set(entry.table, entry.parent, entry.key, entry.row)
-
     def _set(self, table: str, owner: Key | None, key: Key, row: Row) -> None:
-        if owner is None:
-            self.tables[table][key] = row
-        else:
-            self.owned[table].setdefault(owner, {})[key] = row
+        super()._set(table, owner, key, row)
         if table == "ticket":
             self._next_ticket = max(self._next_ticket, row["id"] + 1)
             external = row["external_id"]

@@ -15,14 +15,11 @@ import json
 import secrets
 import time
 import uuid
-from collections import deque
-from collections.abc import Callable
 from datetime import UTC, datetime
-from heapq import heappop, heappush
-from threading import Condition, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
+from connector.testing.simulators import courier
 from connector.testing.simulators.zendesk import people
 from connector.testing.simulators.zendesk.answers import Row, invalid
 from connector.testing.simulators.zendesk.desk import ACCOUNT_ID, Desk
@@ -161,23 +158,16 @@ def _check(wanted: Row) -> None:
         raise invalid("endpoint", "Endpoint: is not a valid URL", "InvalidValue")
 
 
-class Courier(Thread):
-    """Carries the calls, one at a time, in its own thread.
+class Courier(courier.Courier):
+    """Carries the calls.
 
     `deliveries` is what happened, newest last: invocation id, webhook id, event id and type, status as the
     vendor names it (`queued`, `success`, `terminated`, `timeout`, `dropped`...), and every attempt's code.
     """
 
     def __init__(self, desk: Desk, timeout: float = 10.0) -> None:
-        super().__init__(name="zendesk-sandbox-webhooks", daemon=True)
-        self.deliveries: deque[Row] = deque(maxlen=10_000)
+        super().__init__("zendesk-sandbox-webhooks", timeout)
         self._desk = desk
-        self._timeout = timeout
-        self._wake = Condition()
-        self._due: list[tuple[float, int, Row]] = []
-        self._held: Row | None = None
-        self._count = 0
-        self._stopping = False
 
     def post(self, kind: str, ticket: Row, said: Row) -> None:
         """Queue the calls for one event; called under the desk's lock."""
@@ -191,70 +181,10 @@ class Courier(Thread):
         faults = self._desk.faults
         body = json.dumps(event(self._desk, kind, ticket, said, time.time()), ensure_ascii=False).encode()
         for hook in hooks:
-            call = self._call(hook, kind, body)
-            if faults.happens("webhook_drop"):
-                call["status"] = "dropped"
-                continue
-            now = time.monotonic() + faults.faults.webhook_delay_s
-            with self._wake:
-                if self._held is None and faults.happens("webhook_reorder"):
-                    self._held = call
-                    self._push(now + 1.0, call)
-                    continue
-                self._push(now, call)
-                if faults.happens("webhook_duplicate"):
-                    self._push(now, call)
-                if self._held is not None:
-                    self._push(now, self._held)
-                    self._due = [item for item in self._due if item[2] is not self._held or item[0] <= now]
-                    self._due.sort(key=lambda item: item[:2])
-                    self._held = None
+            self.queue(_call(hook, kind, body), faults)
 
-    def stop(self) -> None:
-        """Let the running call end, forget the others."""
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
-        if self.is_alive():
-            self.join(self._timeout + 1)
-
-    def clear(self) -> None:
-        """Forget what is queued and what was carried."""
-        with self._wake:
-            self._due.clear()
-            self._held = None
-        self.deliveries.clear()
-
-    def run(self) -> None:
-        """Carry until stopped."""
-        while True:
-            with self._wake:
-                while not self._stopping and (not self._due or self._due[0][0] > time.monotonic()):
-                    self._wake.wait(self._due[0][0] - time.monotonic() if self._due else None)
-                if self._stopping:
-                    return
-                call = heappop(self._due)[2]
-                if call is self._held:
-                    self._held = None
-            wait = self._carry(call)
-            if wait is not None:
-                with self._wake:
-                    self._push(time.monotonic() + wait, call)
-
-    def _push(self, due: float, call: Row) -> None:
-        self._count += 1
-        heappush(self._due, (due, self._count, call))
-        self._wake.notify()
-
-    def _call(self, hook: Row, kind: str, body: bytes) -> Row:
-        call: Row = {
-            "invocation_id": ulid(time.time()), "webhook_id": hook["id"], "type": PREFIX + kind,
-            "status": "queued", "attempts": [], "body": body, "tries": {},
-        }  # fmt: skip
-        self.deliveries.append(call)
-        return call
-
-    def _carry(self, call: Row) -> float | None:
+    def carry(self, call: Row) -> float | None:
+        """Call; 409, 429, 503 and time-outs are tried again, a few times."""
         hook = self._desk.tables["webhook"].get(call["webhook_id"])
         if hook is None or hook["status"] != "active":
             call["status"] = "dropped"
@@ -296,8 +226,14 @@ def told(call: Row) -> Row:
     return {k: v for k, v in call.items() if k not in ("body", "tries")} | {"payload": json.loads(call["body"])}
 
 
+def _call(hook: Row, kind: str, body: bytes) -> Row:
+    return {
+        "invocation_id": ulid(time.time()), "webhook_id": hook["id"], "type": PREFIX + kind,
+        "status": "queued", "attempts": [], "body": body, "tries": {},
+    }  # fmt: skip
+
+
 def _send(hook: Row, call: Row, timeout: float) -> tuple[int, float]:
-    where = urlsplit(hook["endpoint"])
     timestamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     headers = {
         "Content-Type": "application/json; charset=utf-8",
@@ -310,19 +246,7 @@ def _send(hook: Row, call: Row, timeout: float) -> tuple[int, float]:
         **(hook.get("custom_headers") or {}),
         **_credentials(hook.get("authentication") or {}),
     }
-    kind: Callable[..., http.client.HTTPConnection] = (
-        http.client.HTTPSConnection if where.scheme == "https" else http.client.HTTPConnection
-    )
-    connection = kind(where.hostname, where.port, timeout=timeout)
-    try:
-        path = (where.path or "/") + ("?" + where.query if where.query else "")
-        connection.request(hook["http_method"], path, call["body"], headers)
-        answer = connection.getresponse()
-        answer.read()
-        wait = answer.getheader("Retry-After", "")
-        return answer.status, float(wait) if wait.isdigit() else -1.0
-    finally:
-        connection.close()
+    return courier.send(hook["http_method"], hook["endpoint"], call["body"], headers, timeout)
 
 
 def _credentials(authentication: Row) -> dict[str, str]:

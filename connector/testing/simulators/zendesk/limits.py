@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import Any
 
-from connector.testing.simulators.zendesk.answers import Refusal
-
-Row = dict[str, Any]
+from connector.testing.simulators.answers import Refusal, Row
 
 
 @dataclass(frozen=True, slots=True)

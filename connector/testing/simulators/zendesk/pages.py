@@ -5,19 +5,16 @@ They work without JavaScript. Everything is escaped; a comment's HTML went throu
 
 from __future__ import annotations
 
-from email import message_from_bytes
-from email.policy import HTTP
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, select_autoescape
-from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from connector.testing.simulators.zendesk import people, shown, texts, uploads
+from connector.testing.simulators import web
+from connector.testing.simulators.zendesk import people, shown, uploads
 from connector.testing.simulators.zendesk.answers import Refusal, Row
 from connector.testing.simulators.zendesk.fields import CUSTOM
 
@@ -35,15 +32,6 @@ STATUSES = {
     "deleted": "Deleted",
 }
 PRIORITIES = {"urgent": "Urgent", "high": "High", "normal": "Normal", "low": "Low", None: "—"}
-_FOLDER = Path(__file__).with_name("templates")
-_STYLE = (_FOLDER / "sandbox.css").read_text("utf-8")
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src * data:; form-action 'self'; base-uri 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
 
 
 def routes(sandbox: ZendeskSandbox) -> list[Route]:
@@ -54,7 +42,7 @@ def routes(sandbox: ZendeskSandbox) -> list[Route]:
         Route("/agent/tickets/{id:int}", pages.show, methods=["GET"]),
         Route("/agent/tickets/{id:int}", pages.answer, methods=["POST"]),
         Route("/attachments/token/{token}/", pages.file),
-        Route("/sandbox.css", pages.style),
+        Route("/sandbox.css", web.style),
     ]
 
 
@@ -62,9 +50,8 @@ class _Pages:
     def __init__(self, sandbox: ZendeskSandbox) -> None:
         self._sandbox = sandbox
         self._desk = sandbox.desk
-        self._templates = Environment(loader=FileSystemLoader(_FOLDER), autoescape=select_autoescape(["html"]))
-        self._templates.globals |= {"statuses": STATUSES, "priorities": PRIORITIES}
-        self._templates.filters["safe_html"] = lambda html: Markup(texts.safe_html(html))  # noqa: S704 - sieved
+        folder = Path(__file__).with_name("templates")
+        self._render = web.renderer(folder, statuses=STATUSES, priorities=PRIORITIES)
 
     async def index(self, request: Request) -> Response:
         """The newest tickets first, 50 on a page."""
@@ -85,17 +72,19 @@ class _Pages:
     async def answer(self, request: Request) -> Response:
         """Comment as an agent, change the status; wrong input shows the page again with the text kept."""
         number = request.path_params["id"]
-        origin = request.headers.get("origin")
-        if origin and origin != "null" and urlsplit(origin).netloc != request.headers.get("host"):
+        if web.is_foreign(request.headers):
             return self._ticket(number, 403, "The form was sent from another site's page.")
-        form, files = _form(request.headers.get("content-type", ""), await request.body())
+        values, files = web.form(request.headers.get("content-type", ""), await request.body())
+        form = dict(values)
         text, status, public = form.get("body", ""), form.get("status", ""), form.get("kind") != "note"
         try:
             with self._desk.lock:
                 current = self._desk.ticket(number)["status"]
             new_status = status if status in STATUSES and status != current else None
             if text.strip():
-                self._sandbox.agent_reply(number, text, public=public, uploads=files, status=new_status)
+                self._sandbox.agent_reply(
+                    number, text, public=public, uploads=[f for _, f in files], status=new_status
+                )
             elif new_status:
                 self._sandbox.set_status(number, new_status)
         except Refusal as refusal:
@@ -110,12 +99,8 @@ class _Pages:
             return self._render("missing.html", 404)
         content, kind, name = found
         shape = "inline" if kind.startswith("image/") and "svg" not in kind else "attachment"
-        headers = {"Content-Disposition": f"{shape}; filename*=UTF-8''{quote(name)}", **_HEADERS}
+        headers = {"Content-Disposition": f"{shape}; filename*=UTF-8''{quote(name)}", **web.HEADERS}
         return Response(content, 200, headers, kind)
-
-    async def style(self, _: Request) -> Response:
-        """The one style sheet."""
-        return Response(_STYLE, media_type="text/css")
 
     def _ticket(self, number: int, status: int = 200, problem: str = "", draft: str = "") -> Response:
         desk = self._desk
@@ -135,9 +120,6 @@ class _Pages:
             }
         return self._render("ticket.html", status, **values, problem=problem, draft=draft)
 
-    def _render(self, name: str, status: int = 200, **values: object) -> HTMLResponse:
-        return HTMLResponse(self._templates.get_template(name).render(**values), status, _HEADERS)
-
     def _name(self, number: int) -> str:
         user = self._desk.users.get(number)
         return str(user["name"]) if user else "—"
@@ -147,27 +129,6 @@ class _Pages:
         staff = bool(author) and people.is_staff(author)
         files = [shown.attachment(self._desk, number, "") for number in comment["attachments"]]
         return {**comment, "author": author.get("name", "—"), "staff": staff, "files": files}
-
-
-def _form(kind: str, content: bytes) -> tuple[dict[str, str], list[tuple[str, str, bytes]]]:
-    """Values and files of a form, in either of the two encodings a browser uses."""
-    if not kind.startswith("multipart/"):
-        return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True)), []
-    values: dict[str, str] = {}
-    files: list[tuple[str, str, bytes]] = []
-    whole = message_from_bytes(b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + content, policy=HTTP)
-    for part in whole.iter_parts():
-        payload = part.get_payload(decode=True)
-        held = payload if isinstance(payload, bytes) else b""
-        name = part.get_param("name", header="content-disposition")
-        if part.get_filename():
-            files.append((str(part.get_filename()), part.get_content_type(), held))
-        elif (
-            part.get_content_disposition() == "form-data"
-            and part.get_param("filename", None, "content-disposition") is None
-        ):
-            values[str(name)] = held.decode("utf-8", "replace")
-    return values, files
 
 
 def _value(field: Row, value: object) -> str:

@@ -16,6 +16,9 @@ from typing import Self
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from connector.testing.simulators.journal import Journal
+from connector.testing.simulators.line import Listener
+from connector.testing.simulators.web import File
 from connector.testing.simulators.zendesk import (
     account,
     comments,
@@ -30,12 +33,7 @@ from connector.testing.simulators.zendesk.answers import Actor, Row
 from connector.testing.simulators.zendesk.api import Api
 from connector.testing.simulators.zendesk.desk import Desk
 from connector.testing.simulators.zendesk.faults import Faults
-from connector.testing.simulators.zendesk.journal import Journal
 from connector.testing.simulators.zendesk.limits import Limits, Meter
-from connector.testing.simulators.zendesk.line import Listener
-
-File = tuple[str, str, bytes]
-"""(file name, content type, content)"""
 
 
 class ZendeskSandbox:
@@ -80,14 +78,14 @@ class ZendeskSandbox:
 
     def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen in a thread of its own; the base address, ready to be asked."""
-        self._listener = Listener(self.app, host, port)
+        self._listener = Listener(self.app, host, port, "zendesk-sandbox")
         self._start_courier()
         self._listener.start()
         return self._listener.address
 
     def run(self, host: str, port: int, ready: Callable[[str], None] | None = None) -> None:
         """Listen here until interrupted; `ready` is told the base address."""
-        self._listener = Listener(self.app, host, port)
+        self._listener = Listener(self.app, host, port, "zendesk-sandbox")
         self._start_courier()
         if ready is not None:
             ready(self._listener.address)

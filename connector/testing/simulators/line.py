@@ -45,6 +45,18 @@ class _Registered:
 _Protocol: type[asyncio.Protocol] = type("RegisteredProtocol", (_Registered, AutoHTTPProtocol), {})
 
 
+async def content(receive: Receive) -> bytes:
+    """The whole body of a request."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b"".join(parts)
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
 async def cut(scope: Scope, receive: Receive) -> None:
     """Reset the connection of this request; returns when it is gone, so that nothing is answered."""
     ends = tuple(tuple(scope[name]) if scope.get(name) else None for name in ("client", "server"))
@@ -62,7 +74,7 @@ async def cut(scope: Scope, receive: Receive) -> None:
 class Listener:
     """One application on one address."""
 
-    def __init__(self, app: App, host: str, port: int) -> None:
+    def __init__(self, app: App, host: str, port: int, name: str) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, else no TCP_NODELAY
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -75,11 +87,12 @@ class Listener:
             access_log=False, timeout_graceful_shutdown=1, timeout_keep_alive=60,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
+        self._name = name
         self._thread: Thread | None = None
 
     def start(self) -> None:
         """Answer from a thread of its own. The socket listens already, so nobody is turned away meanwhile."""
-        self._thread = Thread(target=self.run, name="zendesk-sandbox", daemon=True)
+        self._thread = Thread(target=self.run, name=self._name, daemon=True)
         self._thread.start()
 
     def run(self) -> None:

@@ -1,0 +1,372 @@
+"""The pretended Freshdesk account as one object: start it, look into it, play the agent in it.
+
+It shares nothing with the product on purpose: if the adapter misreads the vendor's documents, this must not
+misread them with it.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from connector.testing.simulators.freshdesk import (
+    account,
+    control,
+    conversations,
+    fields,
+    files,
+    hooks,
+    pages,
+    people,
+    shown,
+    tickets,
+)
+from connector.testing.simulators.freshdesk.answers import Row, Wanted, complaint
+from connector.testing.simulators.freshdesk.api import Api
+from connector.testing.simulators.freshdesk.desk import Desk
+from connector.testing.simulators.freshdesk.faults import Faults
+from connector.testing.simulators.freshdesk.limits import Limits, Meter
+from connector.testing.simulators.journal import Journal
+from connector.testing.simulators.line import Listener
+from connector.testing.simulators.web import File
+
+SECRET_HEADER = "X-Webhook-Secret"
+
+
+class FreshdeskSandbox:
+    """One account.
+
+    `data` is the file it lives in (None = memory only), `rate_limit` the account's requests a minute (None turns
+    every limit off, unless `limits` says otherwise). `webhook_url` is what the account's automation rule calls on
+    every change, with `webhook_secret` in the header `webhook_header`; `rule` says all of that and the body in full.
+    `clock` gives Unix seconds. Rows are returned as copies in the API's own words.
+    """
+
+    def __init__(
+        self,
+        data: Path | None = None,
+        faults: Faults | None = None,
+        seed: int = 0,
+        rate_limit: int | None = 700,
+        *,
+        limits: Limits | None = None,
+        webhook_url: str | None = None,
+        webhook_secret: str | None = None,
+        webhook_header: str = SECRET_HEADER,
+        webhook_timeout: float = 10.0,
+        rule: hooks.Rule | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if limits is None:
+            limits = Limits.off() if rate_limit is None else Limits(account=rate_limit)
+        if rule is None and webhook_url is not None:
+            rule = hooks.Rule(webhook_url, {webhook_header: webhook_secret} if webhook_secret else {})
+        self._journal = Journal(data) if data is not None else None
+        self.desk = Desk(self._journal, faults or Faults(), seed, limits, clock)
+        self._courier = hooks.Courier(self.desk, rule, webhook_timeout)
+        self.desk.listener = self._courier.post
+        self._listener: Listener | None = None
+        self._seed()
+        self.app = Starlette(
+            routes=[
+                Mount("/api/v2", app=Api(self.desk)),
+                Mount("/_sandbox", routes=control.routes(self)),
+                *pages.routes(self),
+            ]
+        )
+
+    # -- running --------------------------------------------------------------------------------------------
+
+    def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Listen in a thread of its own; the base address, ready to be asked."""
+        self._listener = Listener(self.app, host, port, "freshdesk-sandbox")
+        self._start_courier()
+        self._listener.start()
+        return self._listener.address
+
+    def run(self, host: str, port: int, ready: Callable[[str], None] | None = None) -> None:
+        """Listen here until interrupted; `ready` is told the base address."""
+        self._listener = Listener(self.app, host, port, "freshdesk-sandbox")
+        self._start_courier()
+        if ready is not None:
+            ready(self._listener.address)
+        try:
+            self._listener.run()
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Stop listening and calling out, let go of the file."""
+        if self._listener is not None:
+            self._listener.stop()
+            self._listener = None
+        self._courier.stop()
+        if self._journal is not None:
+            self._journal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def address(self) -> str:
+        """The base address while it listens."""
+        return self._listener.address if self._listener is not None else "http://sandbox.freshdesk.com"
+
+    # -- looking in -----------------------------------------------------------------------------------------
+
+    @property
+    def faults(self) -> Faults:
+        """The wanted misbehaviour; its attributes may be set at any time."""
+        return self.desk.faults.faults
+
+    @faults.setter
+    def faults(self, wanted: Faults) -> None:
+        with self.desk.lock:
+            self.desk.faults.faults = wanted
+
+    @property
+    def limits(self) -> Limits:
+        """The allowed requests; setting them starts every count anew."""
+        return self.desk.meter.limits
+
+    @limits.setter
+    def limits(self, wanted: Limits) -> None:
+        with self.desk.lock:
+            self.desk.meter = Meter(wanted)
+
+    @property
+    def rule(self) -> hooks.Rule | None:
+        """The automation rule that calls out; may be set at any time, None for none."""
+        return self._courier.rule
+
+    @rule.setter
+    def rule(self, wanted: hooks.Rule | None) -> None:
+        with self.desk.lock:
+            self._courier.rule = wanted
+
+    def hits(self) -> dict[str, int]:
+        """How often each fault struck."""
+        with self.desk.lock:
+            return dict(self.desk.faults.hits)
+
+    def requests(self) -> dict[str, int]:
+        """How often each endpoint was asked, e.g. `POST /api/v2/tickets`, `PUT /api/v2/tickets/*`."""
+        with self.desk.lock:
+            return dict(self.desk.requests)
+
+    def tickets(self) -> list[Row]:
+        """Every ticket, oldest first, deleted ones and spam too."""
+        with self.desk.lock:
+            return [self.ticket(number) for number in self.desk.tickets if isinstance(number, int)]
+
+    def ticket(self, number: int) -> Row:
+        """One ticket, with requester and stats; KeyError if there is none."""
+        with self.desk.lock:
+            row = self.desk.tickets[number]
+            told = shown.ticket(self.desk, row, self.address, ("requester", "stats"))
+            return copy.deepcopy({**told, "deleted": row["deleted"]})
+
+    def conversations(self, number: int) -> list[Row]:
+        """The conversations of a ticket, oldest first."""
+        with self.desk.lock:
+            rows = self.desk.conversations_of(number)
+            return copy.deepcopy([shown.conversation(self.desk, row, self.address) for row in rows])
+
+    def contacts(self) -> list[Row]:
+        """Every contact, oldest first."""
+        with self.desk.lock:
+            return copy.deepcopy(list(self.desk.contacts.values()))
+
+    def agents(self) -> dict[str, Row]:
+        """The agents by e-mail address."""
+        with self.desk.lock:
+            return {row["contact"]["email"]: copy.deepcopy(row) for row in self.desk.agents.values()}
+
+    def fields(self) -> dict[str, Row]:
+        """The ticket fields by name, as /ticket_fields tells them."""
+        with self.desk.lock:
+            rows = self.desk.tables["field"].values()
+            return {row["name"]: copy.deepcopy(fields.shown(self.desk, row)) for row in rows}
+
+    def deliveries(self) -> list[Row]:
+        """The automation rule's calls so far, oldest first: event, ticket_id, status, attempts' codes, body."""
+        with self.desk.lock:
+            return copy.deepcopy(list(self._courier.deliveries))
+
+    def state(self) -> Row:
+        """Everything, as JSON."""
+        with self.desk.lock:
+            return {
+                "tickets": [row | {"conversations": self.conversations(row["id"])} for row in self.tickets()],
+                "contacts": self.contacts(),
+                "agents": list(self.agents().values()),
+                "deliveries": self.deliveries(),
+                "requests": self.requests(),
+                "faults": self.desk.faults.shown(),
+                "hits": self.hits(),
+                "limits": self.desk.meter.limits.shown(),
+            }
+
+    # -- playing the agent ----------------------------------------------------------------------------------
+
+    def agent_reply(
+        self,
+        number: int,
+        html_body: str,
+        public: bool = True,
+        uploads: Sequence[File] = (),
+        status: int | None = None,
+        author: str = account.AGENT_EMAIL,
+    ) -> Row:
+        """Reply (or leave a private note) in the web interface as an agent; the conversation.
+
+        `uploads` are `(name, content type, content)`, `status` is 2 to 7. Raises the API's refusals.
+        """
+        with self.desk.turn():
+            agent, ticket = self._agent(author), self.desk.live_ticket(number)
+            add = conversations.reply if public else conversations.note
+            wrong = files.check_size(self.desk, list(uploads))
+            if status is not None and status not in fields.statuses(self.desk):
+                wrong.append(complaint("status", "It should be one of the account's statuses", "invalid_value"))
+            said = add(self.desk, ticket, agent, Wanted({"body": html_body}, list(uploads), wrong))
+            if status is not None:
+                tickets.update(self.desk, ticket, Wanted({"status": status}))
+            return copy.deepcopy(shown.conversation(self.desk, said, self.address))
+
+    def agent_note(self, number: int, html_body: str, public: bool = False, author: str = account.AGENT_EMAIL) -> Row:
+        """Leave a note, private or public, as an agent; the conversation."""
+        with self.desk.turn():
+            ticket, wanted = self.desk.live_ticket(number), Wanted({"body": html_body, "private": not public})
+            said = conversations.note(self.desk, ticket, self._agent(author), wanted)
+            return copy.deepcopy(shown.conversation(self.desk, said, self.address))
+
+    def set_status(self, number: int, status: int) -> None:
+        """Change a ticket's status in the web interface."""
+        with self.desk.turn():
+            tickets.update(self.desk, self.desk.live_ticket(number), Wanted({"status": status}))
+
+    def close(self, number: int) -> None:
+        """Close a ticket."""
+        self.set_status(number, tickets.CLOSED)
+
+    def delete(self, number: int) -> None:
+        """Delete a ticket softly."""
+        with self.desk.turn():
+            tickets.delete(self.desk, self.desk.row("ticket", number))
+
+    def restore(self, number: int) -> None:
+        """Bring a deleted ticket back, or one that was marked as spam."""
+        with self.desk.turn():
+            row = self.desk.row("ticket", number)
+            if row["spam"]:
+                row["spam"] = False
+                self.desk.touch(row)
+            else:
+                tickets.restore(self.desk, row)
+
+    def spam(self, number: int) -> None:
+        """Mark a ticket as spam."""
+        with self.desk.turn():
+            tickets.spam(self.desk, self.desk.live_ticket(number))
+
+    def merge(self, into: int, source: int) -> None:
+        """Merge one ticket into another; the source is closed."""
+        with self.desk.turn():
+            tickets.merge(self.desk, self._agent(account.AGENT_EMAIL), {"primary_id": into, "ticket_ids": [source]})
+
+    def make_private(self, conversation: int) -> Row:
+        """Turn a public conversation into a private one."""
+        with self.desk.turn():
+            return copy.deepcopy(
+                conversations.make_private(self.desk, conversation, self._agent(account.AGENT_EMAIL))
+            )
+
+    def edit(self, conversation: int, html_body: str) -> Row:
+        """Change a note's text."""
+        with self.desk.turn():
+            agent = self._agent(account.AGENT_EMAIL)
+            return copy.deepcopy(conversations.edit(self.desk, conversation, agent, Wanted({"body": html_body})))
+
+    def delete_conversation(self, conversation: int) -> None:
+        """Take a note or a reply away."""
+        with self.desk.turn():
+            conversations.delete(self.desk, conversation)
+
+    def rate(self, number: int, rating: int, feedback: str | None = None) -> Row:
+        """The requester's answer to the survey, e.g. 103 (extremely happy) or -103 (extremely unhappy)."""
+        with self.desk.turn():
+            ticket, stamp = self.desk.live_ticket(number), self.desk.stamp()
+            survey = next(iter(self.desk.tables["survey"].values()))
+            row = {
+                "id": self.desk.new_id(), "survey_id": survey["id"], "user_id": ticket["requester_id"],
+                "agent_id": ticket["responder_id"], "group_id": ticket["group_id"], "ticket_id": number,
+                "feedback": feedback, "ratings": {"default_question": rating}, "created_at": stamp,
+                "updated_at": stamp,
+            }  # fmt: skip
+            return copy.deepcopy(self.desk.put("rating", row))
+
+    def add_field(self, label: str, type: str, **more: object) -> Row:  # noqa: A002 - the vendor's word
+        """Make a custom field as an admin would: `choices`, `dependent_fields`, `required_for_agents`..."""
+        with self.desk.turn():
+            return copy.deepcopy(fields.create(self.desk, {"label": label, "type": type, **more}))
+
+    def add_contact(self, **wanted: object) -> Row:
+        """Make a contact, as POST contacts does."""
+        with self.desk.turn():
+            return copy.deepcopy(people.create(self.desk, wanted))
+
+    def reset(self) -> None:
+        """A fresh account: default rows, no counts; the faults stay."""
+        with self.desk.turn():
+            self._courier.clear()
+            self.desk.reset()
+            self._seed()
+
+    # -- inside ---------------------------------------------------------------------------------------------
+
+    def _start_courier(self) -> None:
+        if not self._courier.is_alive():
+            self._courier.start()
+
+    def _seed(self) -> None:
+        with self.desk.turn():
+            if not self.desk.agents:
+                account.seed(self.desk)
+
+    def _agent(self, email: str) -> int:
+        found = self.desk.named("email", email)
+        if found is None or found not in self.desk.agents:
+            raise KeyError(f"no agent has the address {email}")
+        return found
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 0,
+    data: Path | None = None,
+    webhook_url: str | None = None,
+    webhook_secret: str | None = None,
+    faults: Faults | None = None,
+    ready: Callable[[str], None] | None = None,
+    rate_limit: int | None = 700,
+    *,
+    webhook_header: str = SECRET_HEADER,
+) -> None:
+    """Run a sandbox until interrupted; `ready` is told its base address once it listens."""
+    sandbox = FreshdeskSandbox(
+        data, faults, rate_limit=rate_limit, webhook_url=webhook_url, webhook_secret=webhook_secret,
+        webhook_header=webhook_header,
+    )  # fmt: skip
+    sandbox.run(host, port, ready)

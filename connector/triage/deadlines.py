@@ -1,0 +1,245 @@
+"""Deadlines: when the first answer to a mention is due, from the moment it was posted.
+
+    deadlines:
+      first_reply:                                       # the first that fits counts
+        - {name: at once, when: {priority: urgent}, target: 1h, breach: 2h, ceiling: 4h}
+        - {name: thanks, when: {answer_expected: false}, none: true}
+        - {name: usual, target: 8h, breach: 12h, ceiling: 24h, calendar: office}
+      tags: true                                         # answer_within_8h
+      fields: {target: Answer by, ceiling: {name: Last day, as: date}}
+
+`target` is what we want, `breach` what is late, `ceiling` what must never be passed. Only instants are made here;
+who watches them is not this module's business. Left out, they are 8, 12 and 24 hours around the clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from connector.model import Because, Deadlines
+from connector.triage.calendars import Calendar, around_the_clock
+from connector.triage.condition import All, Check, Condition, told
+from connector.triage.facts import Facts
+from connector.triage.settings import Assignment
+from connector.triage.sheet import Sheet, shown
+from connector.triage.when import Named, read_when
+from connector.yamlfile import Document, Where, did_you_mean
+
+Step = Literal["target", "breach", "ceiling"]
+Form = Literal["time", "date"]
+
+USUAL: Mapping[Step, int] = {"target": 8 * 60, "breach": 12 * 60, "ceiling": 24 * 60}
+STEPS: tuple[Step, ...] = tuple(USUAL)
+DEADLINES_KEYS = ("first_reply", "tags", "fields")
+DEADLINE_KEYS = ("name", "when", *STEPS, "calendar", "none")
+FIELD_KEYS = ("name", "as")
+FORMS: tuple[Form, ...] = ("time", "date")
+
+_MOST_MINUTES = 90 * 24 * 60
+_SPAN = re.compile(r"\s*(?:(\d{1,4})\s*h)?\s*(?:(\d{1,4})\s*min)?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """One deadline: for which mentions, the three steps in minutes, and whose hours count (None: every hour)."""
+
+    name: str
+    condition: Condition
+    check: Check
+    minutes: tuple[int, int, int]
+    calendar: Calendar | None
+    none: bool
+    where: Where
+    document: Document
+
+    @property
+    def place(self) -> str:
+        """`file:line` of it."""
+        return self.document.at(self.where)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A step written into a ticket field, as an instant or as a day."""
+
+    step: Step
+    field: str
+    form: Form
+    where: Where
+    document: Document
+
+    def assignment(self, at: datetime) -> Assignment:
+        """The value for the ticket: 2026-03-04T20:00:00Z, or 2026-03-04 (both UTC)."""
+        day = at.astimezone(UTC)
+        value = day.strftime("%Y-%m-%d" if self.form == "date" else "%Y-%m-%dT%H:%M:%SZ")
+        return Assignment(f"fields.{self.field}", value, self.where, self.document.at(self.where), self.document)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All deadlines of a mapping, and where they are written."""
+
+    first_reply: tuple[Deadline, ...]
+    tags: bool
+    fields: tuple[Written, ...]
+    where: Where
+    document: Document
+
+    def due(self, facts: Facts, trace: list[Because]) -> Deadlines | None:
+        """The deadlines of this mention, explained in the trace; None where none applies."""
+        for one in self.first_reply:
+            if not _fits(one, facts, trace):
+                continue
+            if one.none:
+                trace.append(Because("deadline", "none", one.name, one.place, told(one.condition, facts, True)))
+                return None
+            count = one.calendar.after if one.calendar else around_the_clock
+            try:
+                target, breach, ceiling = count(facts.mention.created_at, one.minutes)
+            except (OverflowError, ValueError):
+                trace.append(Because("deadline", "none", one.name, one.place, "it lies beyond the calendar"))
+                return None
+            made = Deadlines(target, breach, ceiling, spelt(one.minutes[0]), one.name, _name(one.calendar))
+            trace.append(Because("deadline", _shown(target), one.name, one.place, _why(one, facts)))
+            return made
+        return None
+
+    def assignments(self, due: Deadlines) -> list[Assignment]:
+        """What they put onto the ticket."""
+        found = [one.assignment(getattr(due, one.step)) for one in self.fields]
+        if self.tags:
+            at = (*self.where, "tags")
+            place = self.document.at(at)
+            found.append(Assignment("tags", (f"answer_within_{due.within}",), at, place, self.document))
+        return found
+
+    def examples(self) -> list[Assignment]:
+        """What they could put into ticket fields, for the helpdesk to be asked about."""
+        return [one.assignment(datetime(2026, 1, 31, tzinfo=UTC)) for one in self.fields]
+
+
+def spelt(minutes: int) -> str:
+    """8h, 45min or 1h30min."""
+    hours, left = divmod(minutes, 60)
+    return (f"{hours}h" if hours else "") + (f"{left}min" if left or not hours else "")
+
+
+def _fits(one: Deadline, facts: Facts, trace: list[Because]) -> bool:
+    try:
+        return one.check(facts)
+    except TimeoutError:
+        why = "a pattern took too long on this text, so the deadline was left out"
+        trace.append(Because("deadline", False, one.name, one.place, why))
+        return False
+
+
+def _why(one: Deadline, facts: Facts) -> str:
+    steps = ", ".join(f"{step} {spelt(minutes)}" for step, minutes in zip(STEPS, one.minutes, strict=True))
+    whose = f" of {one.calendar.name}" if one.calendar else ""
+    because = f"; {told(one.condition, facts, True)}" if one.condition != All() else ""
+    return f"{steps}{whose}, from when it was posted{because}"
+
+
+def _shown(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _name(calendar: Calendar | None) -> str:
+    return calendar.name if calendar else ""
+
+
+# --- reading -----------------------------------------------------------------------------------------------
+
+
+def read_plan(value: Any, where: Where, sheet: Sheet, named: Named, calendars: Mapping[str, Calendar | None]) -> Plan:
+    """The deadlines as they are written; mistakes go onto the sheet."""
+    keys = sheet.mapping(value, where, f"a mapping with {', '.join(DEADLINES_KEYS)}")
+    sheet.keys(keys, where, DEADLINES_KEYS, "a part of the deadlines")
+    listed = keys.get("first_reply", [{}])
+    if not isinstance(listed, list) or not listed:
+        sheet.wrong((*where, "first_reply"), "has to be a list: every deadline begins with `- name:`")
+        listed = []
+    found: list[Deadline] = []
+    names: dict[str, str] = {}
+    for index, item in enumerate(listed):
+        at = (*where, "first_reply", index)
+        one = _deadline(item, at, sheet, named, calendars)
+        first = names.setdefault(one.name, one.place)
+        if first != one.place:
+            sheet.wrong((*at, "name"), f'the name "{one.name}" is taken by the deadline at {first}')
+        blocker = next((before for before in found if before.condition == All()), None)
+        if blocker is not None:
+            sheet.doubt(at, f'"{one.name}" is never reached: "{blocker.name}" ({blocker.place}) fits every mention')
+        found.append(one)
+    tags = sheet.flag(keys["tags"], (*where, "tags")) if "tags" in keys else False
+    written = _fields(keys["fields"], (*where, "fields"), sheet) if "fields" in keys else ()
+    return Plan(tuple(found), bool(tags), written, where, sheet.document)
+
+
+def _deadline(
+    value: Any, where: Where, sheet: Sheet, named: Named, calendars: Mapping[str, Calendar | None]
+) -> Deadline:
+    keys = sheet.mapping(value, where, "a deadline: a mapping with name, when, target, breach and ceiling")
+    sheet.keys(keys, where, DEADLINE_KEYS, "a part of a deadline")
+    name = " ".join(sheet.text(keys["name"], (*where, "name")).split()) if "name" in keys else ""
+    if keys and not name and "name" not in keys:
+        sheet.wrong(where, "has no name: give every deadline one, it is what traces show")
+    condition = read_when(keys["when"], (*where, "when"), sheet, named) if "when" in keys else All()
+    none = bool(sheet.flag(keys["none"], (*where, "none"))) if "none" in keys else False
+    given = {step: _minutes(keys[step], (*where, step), sheet) for step in STEPS if step in keys}
+    if none and (given or "calendar" in keys):
+        sheet.wrong((*where, "none"), "is given together with hours; keep one", at_key=True)
+    minutes = _filled(given)
+    if not minutes[0] <= minutes[1] <= minutes[2]:
+        told = ", ".join(f"{step} {spelt(length)}" for step, length in zip(STEPS, minutes, strict=True))
+        sheet.wrong(where, f"target, breach and ceiling have to come in this order; they are {told}")
+    calendar = None
+    if "calendar" in keys:
+        word = sheet.text(keys["calendar"], (*where, "calendar"))
+        if word and word not in calendars:
+            there = (
+                did_you_mean(word, calendars) if calendars else "; there are none yet: write them under `calendars`"
+            )
+            sheet.wrong((*where, "calendar"), f'there is no calendar "{word}"{there}')
+        calendar = calendars.get(word)
+    return Deadline(name or "usual", condition, condition.check, minutes, calendar, none, where, sheet.document)
+
+
+def _filled(given: Mapping[Step, int]) -> tuple[int, int, int]:
+    """The three steps: what is left out is the usual, but never sooner than the step before it."""
+    target = given.get("target", min(USUAL["target"], *given.values()) if given else USUAL["target"])
+    breach = given.get("breach", max(target, min(USUAL["breach"], given.get("ceiling", USUAL["breach"]))))
+    return target, breach, given.get("ceiling", max(breach, USUAL["ceiling"]))
+
+
+def _minutes(value: Any, where: Where, sheet: Sheet) -> int:
+    match = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    if match and (match[1] or match[2]):
+        minutes = int(match[1] or 0) * 60 + int(match[2] or 0)
+        if 0 < minutes <= _MOST_MINUTES:
+            return minutes
+    sheet.wrong(where, f"{shown(value)} is not a length of time: write it as in 8h, 45min or 1h 30min")
+    return 60
+
+
+def _fields(value: Any, where: Where, sheet: Sheet) -> tuple[Written, ...]:
+    found = []
+    keys = sheet.mapping(value, where, f"a mapping from {', '.join(STEPS)} to ticket fields")
+    sheet.keys(keys, where, STEPS, "a deadline")
+    for step in STEPS:
+        if step not in keys:
+            continue
+        at: Where = (*where, step)
+        item = keys[step]
+        inner = sheet.mapping(item, at, "a field") if isinstance(item, dict) else {"name": item}
+        sheet.keys(inner, at, FIELD_KEYS, "understood here")
+        spot: Where = (*at, "name") if isinstance(item, dict) else at
+        name = sheet.text(inner.get("name"), spot)
+        form = sheet.choice(inner["as"], (*at, "as"), FORMS, "a form") if "as" in inner else "time"
+        if name:
+            found.append(Written(step, name, "date" if form == "date" else "time", spot, sheet.document))
+    return tuple(found)
