@@ -15,6 +15,7 @@ import http.cookiejar
 import ipaddress
 import json as jsonlib
 import math
+import re
 import socket
 import threading
 import time
@@ -30,6 +31,7 @@ import tenacity
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -54,6 +56,9 @@ _LONGEST = 120.0
 """Seconds for a whole answer: a time-out between two bytes alone would let one drip for ever."""
 _DEFAULT_WAIT = 30.0
 _LONGEST_WAIT = 86_400.0
+_MOST_PLACES = 10
+_REDIRECTED = frozenset({301, 302, 303, 307, 308})
+_PLAIN = re.compile(r"https?://[\w.:\[\]-]+(/[!-~]*)?", re.ASCII | re.IGNORECASE)
 
 _REPEATED = tenacity.Retrying(
     retry=tenacity.retry_if_exception_type(Temporary),
@@ -147,6 +152,8 @@ class Http:
         self.budget = Budget()
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
+        self._pools: list[HTTPConnectionPool] = []
+        self._patience = urllib3.Timeout(connect=timeout[0], read=timeout[1])
         self._lock = threading.Lock()
 
     def call(
@@ -211,7 +218,7 @@ class Http:
                         operation=operation,
                         status=response.status_code,
                     )
-                content = _read(response, limit)
+                content = _read(response.raw, limit)
                 if content is None:
                     raise Rejected(
                         f"the file is larger than {limit // 1024} kB",
@@ -233,6 +240,9 @@ class Http:
             for session in self._sessions:
                 session.close()
             self._sessions.clear()
+            for pool in self._pools:
+                pool.close()
+            self._pools.clear()
             self._local = threading.local()
 
     def _session(self, kind: str = "any") -> requests.Session:
@@ -262,25 +272,79 @@ class Http:
         operation: str,
         harmless: bool,
     ) -> Answer:
+        try:
+            answer = None
+            if method not in ("GET", "HEAD") and auth is None and not params and _is_plain(url, headers):
+                answer = self._straight(method, url, data, headers)
+            if answer is None or (harmless and answer.status in _REDIRECTED):
+                answer = self._roundabout(method, url, params, data, headers, auth, operation, harmless)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._broken(error, operation, harmless) from None
+        except ValueError:  # redirected to an address that is none
+            raise self._no_address(operation) from None
+        if answer.body is None:
+            kind = BadAnswer if harmless else Uncertain
+            raise kind("the answer is larger than 32 MB", service=self.service, operation=operation)
+        return Answer(answer.status, answer.headers, answer.body, answer.url)
+
+    def _straight(self, method: str, url: str, data: bytes | None, headers: Mapping[str, str]) -> _Raw:
+        """One exchange on a kept connection of this thread: less than half of what it costs through `requests`."""
+        parts = urlsplit(url)
+        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        response = self._pool(f"{parts.scheme}://{parts.netloc}").urlopen(
+            method,
+            target,
+            body=data,
+            headers=dict(headers),
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=self._patience,
+            preload_content=False,
+        )
+        return _Raw(response.status, response.headers, _read(response, _MAX_ANSWER), url)
+
+    def _roundabout(
+        self,
+        method: str,
+        url: str,
+        params: Any,
+        data: bytes | None,
+        headers: Mapping[str, str],
+        auth: tuple[bytes, bytes] | None,
+        operation: str,
+        harmless: bool,
+    ) -> _Raw:
+        """One exchange through `requests`, which encodes addresses, follows redirects and knows proxies."""
         plain = {name: value if value.isascii() else value.encode() for name, value in headers.items()}
         try:
             # prepared without the session: merging with its (empty) defaults costs as much as the call itself
             request = requests.Request(method, url, headers=plain, data=data, params=params, auth=auth).prepare()
         except (requests.RequestException, ValueError):
             raise self._no_address(operation) from None
-        try:
-            response = self._session().send(
-                request, timeout=self.timeout, allow_redirects=harmless, stream=True, proxies=_proxies(url)
-            )
-            content = _read(response, _MAX_ANSWER)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._broken(error, operation, harmless) from None
-        except ValueError:  # redirected to an address that is none
-            raise self._no_address(operation) from None
-        if content is None:
-            kind = BadAnswer if harmless else Uncertain
-            raise kind("the answer is larger than 32 MB", service=self.service, operation=operation)
-        return Answer(response.status_code, CaseInsensitiveDict(response.headers), content, response.url)
+        response = self._session().send(
+            request, timeout=self.timeout, allow_redirects=harmless, stream=True, proxies=_proxies(url)
+        )
+        content = _read(response.raw, _MAX_ANSWER)
+        return _Raw(response.status_code, CaseInsensitiveDict(response.headers), content, response.url)
+
+    def _pool(self, place: str) -> HTTPConnectionPool:
+        """This thread's kept connections to that scheme, host and port."""
+        pools: dict[str, HTTPConnectionPool] | None = getattr(self._local, "pools", None)
+        if pools is None:
+            pools = self._local.pools = {}
+        pool = pools.get(place)
+        if pool is None:
+            tls = {"cert_reqs": "CERT_REQUIRED", "ca_certs": DEFAULT_CA_BUNDLE_PATH}
+            pool = urllib3.connection_from_url(place, **(tls if place.lower().startswith("https:") else {}))
+            with self._lock:
+                if len(pools) >= _MOST_PLACES:
+                    forgotten = pools.pop(next(iter(pools)))
+                    self._pools.remove(forgotten)
+                    forgotten.close()
+                self._pools.append(pool)
+            pools[place] = pool
+        return pool
 
     def _broken(self, error: Exception, operation: str, harmless: bool) -> ConnectorError:
         service = self.service
@@ -289,7 +353,8 @@ class Http:
             requests.exceptions.InvalidURL
             | requests.exceptions.InvalidSchema
             | requests.exceptions.MissingSchema
-            | requests.exceptions.InvalidHeader,
+            | requests.exceptions.InvalidHeader
+            | urllib3.exceptions.LocationValueError,
         ):
             return self._no_address(operation)
         if _never_sent(error):
@@ -345,13 +410,32 @@ def retry_after(answer: Answer) -> float | None:
     return None if math.isnan(seconds) else min(max(0.0, seconds), _LONGEST_WAIT)
 
 
-def _read(response: requests.Response, limit: int) -> bytes | None:
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """An answer whose body may be too large (None)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | None
+    url: str
+
+
+def _is_plain(url: str, headers: Mapping[str, str]) -> bool:
+    """Whether a call can be sent as it stands: nothing to encode or to refuse, and no proxy in between."""
+    return (
+        _PLAIN.fullmatch(url) is not None
+        and all(value.isascii() and value.isprintable() and value[:1] != " " for value in headers.values())
+        and not _proxies(url)
+    )
+
+
+def _read(response: urllib3.response.BaseHTTPResponse, limit: int) -> bytes | None:
     """The body, decompressed; None when it is larger than the limit. TimeoutError when the whole takes too long."""
     length = response.headers.get("Content-Length", "")
     until = time.monotonic() + _LONGEST
     chunks: list[bytes] = []
     size = int(length) if length.isdecimal() and int(length) > limit else 0
-    while size <= limit and (chunk := response.raw.read1(65_536, decode_content=True)):
+    while size <= limit and (chunk := response.read1(65_536, decode_content=True)):
         chunks.append(chunk)
         size += len(chunk)
         if time.monotonic() > until:
@@ -383,7 +467,8 @@ def _never_sent(error: Exception) -> bool:
             | urllib3.exceptions.NewConnectionError
             | urllib3.exceptions.ConnectTimeoutError
             | requests.exceptions.SSLError
-            | requests.exceptions.ProxyError,
+            | requests.exceptions.ProxyError
+            | urllib3.exceptions.SSLError,
         )
         for cause in _causes(error)
     )

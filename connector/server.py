@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
+import uvloop
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -137,7 +138,14 @@ class Listener:
             raise ConnectorError(f"cannot listen on {host}:{port}: {error.strerror}") from None
         self.address = f"http://{host}:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=20, server_header=False
+            app,
+            http="httptools",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=20,
+            server_header=False,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
@@ -157,5 +165,5 @@ class Listener:
         self._socket.close()
 
     def _run(self) -> None:
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._server.serve(sockets=[self._socket]))

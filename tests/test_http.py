@@ -196,13 +196,20 @@ def test_a_read_that_works_again_is_answered(http: Http) -> None:
 def test_a_kept_connection_that_the_server_closed_between_calls_costs_no_write(http: Http) -> None:
     """Servers close idle connections at any time; a write that meets a closed one is not known to be unsent."""
 
+    closed = threading.Event()
+
     def once(handler: Handler) -> None:
         answer(200)(handler)
+        handler.wfile.flush()
         handler.close_connection = True
+        handler.connection.shutdown(socket.SHUT_RDWR)
+        closed.set()
 
     with serving(once) as server:
         for _ in range(3):
             assert http.call("POST", server.url, operation="write", json={}).status == 200
+            assert closed.wait(5)
+            closed.clear()
 
 
 # --- what a status means ------------------------------------------------------------------------------------------

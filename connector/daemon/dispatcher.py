@@ -32,6 +32,8 @@ _IDLE = 0.5
 _FLOOD = 4
 _ASIDE = 0.5
 _MOST_JOBS = 400
+_BUSY = 4
+_TOGETHER = 0.012
 _MOST_WAITING = 20_000
 
 
@@ -182,6 +184,8 @@ class Dispatcher:
             first = self._jobs.get(timeout=wait) if wait and not jobs else self._jobs.get_nowait()
             if first is not None:
                 jobs.append(first)
+            if self.in_hand >= _BUSY:
+                time.sleep(_TOGETHER)  # the others have something too in a moment: one commit and one sync for all
             while len(jobs) < _MOST_JOBS:
                 job = self._jobs.get_nowait()
                 if job is not None:

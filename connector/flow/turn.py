@@ -170,6 +170,7 @@ class Turn:
             )
         )
         self.n, self.receipt = n, None
+        self.trace = None  # stored with this intent: not written again with the next, nor with the outcome
         return self._got(n, outlet.send(request, key))
 
     def _got(self, n: int, receipt: Receipt) -> Receipt:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from connector.markup import to_text
 from connector.model import Cursor, Mention, Reply, TicketId, encode, key_of
+from connector.store.bulk import Bulk, bulk, bulk_insert
 from connector.store.store import Tx, either, insert, now
 from connector.store.tables import (
     accounts,
@@ -66,8 +67,8 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
     at = now(tx)
     quiet = _muted(tx, arrivals)
     conversation = _conversations(tx, arrivals)
-    inserted = tx.execute(
-        _NEW_MENTION[tx.dialect.name],
+    inserted = _NEW_MENTION.run(
+        tx,
         [
             {
                 "source": a.mention.source,
@@ -99,12 +100,12 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
     return fresh
 
 
-_NEW_MENTION = either(
-    lambda dialect: (
-        dialect.insert(mentions)
-        .on_conflict_do_nothing()
-        .returning(mentions.c.id, mentions.c.source, mentions.c.external_id, mentions.c.version)
-    )
+_NEW_MENTION = bulk_insert(
+    mentions,
+    *("source", "external_id", "version", "author", "conversation", "received_at", "body"),
+    then=lambda insert: insert.on_conflict_do_nothing().returning(
+        mentions.c.id, mentions.c.source, mentions.c.external_id, mentions.c.version
+    ),
 )
 
 
@@ -116,36 +117,40 @@ def author_of(mention: Mention) -> str:
 def _muted(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], str]:
     """Whose mentions become no tickets any more, and why."""
     authors = sorted({author_of(a.mention) for a in arrivals})
-    rows = tx.execute(_MUTED, {"authors": authors})
+    rows = _MUTED.run(tx, [{"author": author} for author in authors])
     return {(row.source, row.author): f"author muted by an agent on ticket {row.ticket}" for row in rows}
 
 
-_MUTED = sa.select(muted).where(muted.c.author.in_(sa.bindparam("authors", expanding=True)))
+_MUTED = bulk(lambda _, given: sa.select(muted).where(given.among(muted.c.author, "author")), author=sa.Text())
 
 
 def _conversations(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], int]:
     wanted = {(a.mention.source, a.conversation): a.helpdesk for a in arrivals}
-    tx.execute(
-        _NEW_CONVERSATION[tx.dialect.name],
+    _NEW_CONVERSATION.run(
+        tx,
         [{"source": source, "name": name, "helpdesk": desk} for (source, name), desk in sorted(wanted.items())],
     )
     found: dict[tuple[str, str], int] = {}
     for source in sorted({source for source, _ in wanted}):
-        names = [name for other, name in wanted if other == source]
-        rows = tx.execute(_CONVERSATION_IDS, {"source": source, "names": names})
-        found.update(((source, name), number) for number, name in rows)
+        names = [{"name": name} for other, name in wanted if other == source]
+        found.update(((source, row.name), row.id) for row in _CONVERSATION_IDS.run(tx, names, source=source))
     return found
 
 
-_NEW_CONVERSATION = either(lambda dialect: dialect.insert(conversations).on_conflict_do_nothing())
+_NEW_CONVERSATION = bulk_insert(
+    conversations, "source", "name", "helpdesk", then=lambda insert: insert.on_conflict_do_nothing()
+)
 
 # locked in one order, so that two replicas accepting the same conversations cannot wait for each other
-_CONVERSATION_IDS = (
-    sa.select(conversations.c.id, conversations.c.name)
-    .where(conversations.c.source == sa.bindparam("source"))
-    .where(conversations.c.name.in_(sa.bindparam("names", expanding=True)))
-    .order_by(conversations.c.id)
-    .with_for_update()
+_CONVERSATION_IDS = bulk(
+    lambda _, given: (
+        sa.select(conversations.c.id, conversations.c.name)
+        .where(conversations.c.source == sa.bindparam("source"))
+        .where(given.among(conversations.c.name, "name"))
+        .order_by(conversations.c.id)
+        .with_for_update()
+    ),
+    name=sa.Text(),
 )
 
 
@@ -167,10 +172,14 @@ def bear(tx: Tx, born: list[dict[str, Any]], at: float) -> None:
         row["ended_at"] = at if row["state"] == "ignored" else None
         for column in ("mention", "reply", "body"):
             row.setdefault(column, None)
-    tx.execute(_NEW_DELIVERY, born)
+    _NEW_DELIVERY.run(tx, born)
 
 
-_NEW_DELIVERY = sa.insert(deliveries)
+_NEW_DELIVERY = bulk_insert(
+    deliveries,
+    *("conversation", "lane", "kind", "account", "source", "key", "mention", "reply", "body", "state", "reason"),
+    *("rank", "due_at", "created_at", "ended_at"),
+)
 
 
 def _enlist(tx: Tx, lanes: Counter[tuple[int, bool]]) -> dict[tuple[int, bool], int]:
@@ -180,18 +189,24 @@ def _enlist(tx: Tx, lanes: Counter[tuple[int, bool]]) -> dict[tuple[int, bool], 
     for (conversation, outward), count in lanes.items():
         batches.setdefault((outward, count), []).append(conversation)
     for (outward, count), ids in batches.items():
-        rows = tx.execute(_ENLIST[outward], {"ids": sorted(ids), "n": count})
+        rows = _ENLIST[outward].run(tx, [{"number": number} for number in sorted(ids)], n=count)
         live.update(((number, outward), total) for number, total in rows)
     return live
 
 
-_ENLIST = {
-    outward: sa.update(conversations)
-    .where(conversations.c.id.in_(sa.bindparam("ids", expanding=True)))
-    .values({column: column + sa.bindparam("n")})
-    .returning(conversations.c.id, column)
-    for outward, column in ((False, conversations.c.live_in), (True, conversations.c.live_out))
-}
+def _enlisting(column: sa.Column[int]) -> Bulk:
+    return bulk(
+        lambda _, given: (
+            sa.update(conversations)
+            .where(given.among(conversations.c.id, "number"))
+            .values({column: column + sa.bindparam("n", type_=sa.Integer)})
+            .returning(conversations.c.id, column)
+        ),
+        number=conversations.c.id.type,
+    )
+
+
+_ENLIST = {False: _enlisting(conversations.c.live_in), True: _enlisting(conversations.c.live_out)}
 
 
 def _count(tx: Tx, arrivals: Sequence[Arrival], fresh: Sequence[bool], at: float) -> None:

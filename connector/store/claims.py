@@ -9,6 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from connector.model import CommentDraft, Key, Mention, Receipt, Reply, Request, TicketId, decode
+from connector.store.bulk import bulk
 from connector.store.store import Tx
 from connector.store.tables import conversations, deliveries, mentions, parts, replies
 
@@ -73,36 +74,39 @@ class Claim:
         return decode(CommentDraft, self.body)
 
 
-_LOAD = (
-    sa.select(
-        deliveries.c.id,
-        deliveries.c.kind,
-        deliveries.c.account,
-        deliveries.c.source,
-        deliveries.c.key,
-        deliveries.c.lane,
-        deliveries.c.fence,
-        deliveries.c.attempts,
-        deliveries.c.doubted_at,
-        deliveries.c.reason,
-        deliveries.c.created_at,
-        deliveries.c.body,
-        deliveries.c.reply,
-        conversations.c.helpdesk,
-        conversations.c.ticket,
-        conversations.c.external_id,
-        conversations.c.live_in,
-        mentions.c.body.label("mention_body"),
-        mentions.c.version,
-        mentions.c.author,
-        replies.c.body.label("reply_body"),
-        replies.c.digest,
-    )
-    .join(conversations, conversations.c.id == deliveries.c.conversation)
-    .outerjoin(mentions, mentions.c.id == deliveries.c.mention)
-    .outerjoin(replies, replies.c.id == deliveries.c.reply)
-    .where(deliveries.c.id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(deliveries.c.rank, deliveries.c.due_at, deliveries.c.id)
+_LOAD = bulk(
+    lambda _, given: (
+        sa.select(
+            deliveries.c.id,
+            deliveries.c.kind,
+            deliveries.c.account,
+            deliveries.c.source,
+            deliveries.c.key,
+            deliveries.c.lane,
+            deliveries.c.fence,
+            deliveries.c.attempts,
+            deliveries.c.doubted_at,
+            deliveries.c.reason,
+            deliveries.c.created_at,
+            deliveries.c.body,
+            deliveries.c.reply,
+            conversations.c.helpdesk,
+            conversations.c.ticket,
+            conversations.c.external_id,
+            conversations.c.live_in,
+            mentions.c.body.label("mention_body"),
+            mentions.c.version,
+            mentions.c.author,
+            replies.c.body.label("reply_body"),
+            replies.c.digest,
+        )
+        .join(conversations, conversations.c.id == deliveries.c.conversation)
+        .outerjoin(mentions, mentions.c.id == deliveries.c.mention)
+        .outerjoin(replies, replies.c.id == deliveries.c.reply)
+        .where(given.among(deliveries.c.id, "number"))
+        .order_by(deliveries.c.rank, deliveries.c.due_at, deliveries.c.id)
+    ),
+    number=deliveries.c.id.type,
 )
 
 _PARTS = (
@@ -172,7 +176,7 @@ _SAID_BEFORE = (
 
 def load(tx: Tx, ids: Sequence[int], doubt: set[int], owner: str, at: float) -> list[Claim]:
     """These deliveries whole, in the order they are due; those in `doubt` are marked so."""
-    rows = tx.execute(_LOAD, {"ids": ids}).all()
+    rows = list(_LOAD.run(tx, [{"number": number} for number in ids]))
     known: dict[int, list[Part]] = {}
     begun = [row.id for row in rows if row.fence > 1 or row.doubted_at is not None]
     for row in tx.execute(_PARTS, {"ids": begun}) if begun else ():

@@ -25,7 +25,7 @@ that is unsure must not keep the person's next message from the agent.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,8 +34,9 @@ import sqlalchemy as sa
 from connector.errors import ConnectorError
 from connector.model import CommentDraft, Receipt, Request, TicketId, encode
 from connector.store.arrivals import bear, wake
+from connector.store.bulk import Bulk, Prepared, bulk, bulk_insert
 from connector.store.claims import Claim, load
-from connector.store.store import Tx, either, now
+from connector.store.store import Tx, now
 from connector.store.tables import accounts, conversations, cursors, deliveries, parts
 
 End = Literal["done", "failed", "unsure", "held", "ignored"]
@@ -100,7 +101,7 @@ def claim(tx: Tx, owner: str, lease: float, wanted: Mapping[str, int]) -> list[C
     A paused account gives none, a stopped one a single probe, one with a budget what it may call now.
     """
     at = now(tx)
-    state = {row.name: row for row in tx.execute(_ACCOUNTS)}
+    state = {row.name: row for row in _ACCOUNTS.run(tx)}
     shared = [name for name in wanted if name in state and (state[name].per_minute or state[name].stopped)]
     if shared:
         # what all replicas share is looked at by one of them at a time; the others come again in a moment
@@ -114,9 +115,7 @@ def claim(tx: Tx, owner: str, lease: float, wanted: Mapping[str, int]) -> list[C
         allowed = min(limit, _allowed(known, at)) if known is not None else limit
         if allowed <= 0:
             continue
-        rows = tx.execute(
-            _CLAIM, {"to_account": account, "at": at, "n": allowed, "by": owner, "until": at + lease}
-        ).all()
+        rows = _CLAIM.run(tx, to_account=account, at=at, n=allowed, by=owner, until=at + lease).all()
         ids += [row.id for row in rows]
         doubt |= {row.id for row in rows if row.state == "intent"}
         if rows and known is not None:
@@ -124,7 +123,7 @@ def claim(tx: Tx, owner: str, lease: float, wanted: Mapping[str, int]) -> list[C
     return load(tx, ids, doubt, owner, at) if ids else []
 
 
-_ACCOUNTS = sa.select(accounts)
+_ACCOUNTS = Prepared(lambda _: sa.select(accounts))
 
 _TAKE_ACCOUNTS = (
     sa.select(accounts)
@@ -132,22 +131,24 @@ _TAKE_ACCOUNTS = (
     .with_for_update(skip_locked=True)
 )
 
-_CLAIM = (
-    sa.update(deliveries)
-    .where(
-        deliveries.c.id.in_(
-            sa.select(deliveries.c.id)
-            .where(deliveries.c.account == sa.bindparam("to_account"))
-            .where(sa.literal_column("state IN ('ready', 'intent')"))
-            .where(deliveries.c.due_at <= sa.bindparam("at"), deliveries.c.lease_until < sa.bindparam("at"))
-            .order_by(deliveries.c.rank, deliveries.c.due_at, deliveries.c.id)
-            .limit(sa.bindparam("n"))
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
+_CLAIM = Prepared(
+    lambda _: (
+        sa.update(deliveries)
+        .where(
+            deliveries.c.id.in_(
+                sa.select(deliveries.c.id)
+                .where(deliveries.c.account == sa.bindparam("to_account"))
+                .where(sa.literal_column("state IN ('ready', 'intent')"))
+                .where(deliveries.c.due_at <= sa.bindparam("at"), deliveries.c.lease_until < sa.bindparam("at"))
+                .order_by(deliveries.c.rank, deliveries.c.due_at, deliveries.c.id)
+                .limit(sa.bindparam("n"))
+                .with_for_update(skip_locked=True)
+                .scalar_subquery()
+            )
         )
+        .values(owner=sa.bindparam("by"), fence=deliveries.c.fence + 1, lease_until=sa.bindparam("until"))
+        .returning(deliveries.c.id, deliveries.c.state)
     )
-    .values(owner=sa.bindparam("by"), fence=deliveries.c.fence + 1, lease_until=sa.bindparam("until"))
-    .returning(deliveries.c.id, deliveries.c.state)
 )
 
 
@@ -200,14 +201,11 @@ def intend_all(tx: Tx, intents: Sequence[Intent], lease: float) -> list[bool]:
     at = now(tx)
     ours = _still_ours(tx, [intent.claim for intent in intents])
     kept = [intent for intent, is_ours in zip(intents, ours, strict=True) if is_ours]
-    _many(
-        tx,
-        _INTEND,
-        [{"number": i.claim.id, "until": at + lease, "plan": i.plan, "decision": i.trace} for i in kept],
-    )
+    rows = [{"number": i.claim.id, "plan": i.plan, "decision": i.trace} for i in kept]
+    _INTEND.run(tx, rows, until=at + lease)
     _save_receipts(tx, [(i.claim, i.n - 1, i.receipt) for i in kept if i.receipt is not None])
     _link(tx, [i for i in kept if i.ticket or i.external_id])
-    _many(tx, _PUT_PART[tx.dialect.name], [_frozen(intent, at) for intent in kept])
+    _PUT_PART.run(tx, [_frozen(intent, at) for intent in kept])
     parted = [i.claim for i in kept if not i.resent and i.n == 0 and i.claim.kind == "mention"]
     _many(tx, _PART_WITH, [{"in_lane": c.lane, "ridden": c.id} for c in parted if c.followers or c.parts])
     _many(tx, _JOIN, [{"rider": rider, "by": i.claim.id} for i in kept for rider in i.joined])
@@ -223,7 +221,7 @@ def _frozen(intent: Intent, at: float) -> dict[str, Any]:
 
 def _still_ours(tx: Tx, claims: Sequence[Claim]) -> list[bool]:
     """For each of these deliveries whether nobody else has claimed it since; those of ours are locked."""
-    rows = tx.execute(_HELD, {"ids": [claim.id for claim in claims]})
+    rows: Iterable[Any] = _HELD.run(tx, [{"number": claim.id} for claim in claims])
     held = {(row.id, row.owner, row.fence) for row in rows}
     return [(claim.id, claim.owner, claim.fence) in held for claim in claims]
 
@@ -234,23 +232,31 @@ def _many(tx: Tx, statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         tx.execute(statement, rows)
 
 
-_HELD = (
-    sa.select(deliveries.c.id, deliveries.c.owner, deliveries.c.fence)
-    .where(deliveries.c.id.in_(sa.bindparam("ids", expanding=True)))
-    .where(sa.literal_column("state IN ('ready', 'intent')"))
-    .order_by(deliveries.c.id)
-    .with_for_update()
+_HELD = bulk(
+    lambda _, given: (
+        sa.select(deliveries.c.id, deliveries.c.owner, deliveries.c.fence)
+        .where(given.among(deliveries.c.id, "number"))
+        .where(sa.literal_column("state IN ('ready', 'intent')"))
+        .order_by(deliveries.c.id)
+        .with_for_update()
+    ),
+    number=deliveries.c.id.type,
 )
 
-_INTEND = (
-    sa.update(deliveries)
-    .where(deliveries.c.id == sa.bindparam("number"))
-    .values(
-        state=sa.literal_column("'intent'"),
-        lease_until=sa.bindparam("until"),
-        body=sa.func.coalesce(sa.bindparam("plan", type_=sa.Text), deliveries.c.body),
-        trace=sa.func.coalesce(sa.bindparam("decision", type_=sa.Text), deliveries.c.trace),
-    )
+_INTEND = bulk(
+    lambda _, given: (
+        sa.update(deliveries)
+        .where(deliveries.c.id == given["number"])
+        .values(
+            state=sa.literal_column("'intent'"),
+            lease_until=sa.bindparam("until", type_=sa.Double),
+            body=sa.func.coalesce(given["plan"], deliveries.c.body),
+            trace=sa.func.coalesce(given["decision"], deliveries.c.trace),
+        )
+    ),
+    number=deliveries.c.id.type,
+    plan=sa.Text(),
+    decision=sa.Text(),
 )
 
 _PART_WITH = (
@@ -267,36 +273,48 @@ _JOIN = (
 )
 
 
-def _upsert_part(dialect: Any) -> Any:
-    statement = dialect.insert(parts)
-    columns = ("op", "body", "repeatable", "intent_at", "receipt", "receipt_id")
-    return statement.on_conflict_do_update(
-        index_elements=["delivery", "n"], set_={name: statement.excluded[name] for name in columns}
-    )
+_FROZEN = ("op", "body", "repeatable", "intent_at", "receipt", "receipt_id")
 
-
-_PUT_PART = either(_upsert_part)
-
-_PUT_RECEIPT = (
-    sa.update(parts)
-    .where(parts.c.delivery == sa.bindparam("number"), parts.c.n == sa.bindparam("part"))
-    .values(receipt=sa.bindparam("text"), receipt_id=sa.bindparam("theirs"))
+_PUT_PART = bulk_insert(
+    parts,
+    *("delivery", "n", *_FROZEN),
+    then=lambda insert: insert.on_conflict_do_update(
+        index_elements=["delivery", "n"], set_={name: insert.excluded[name] for name in _FROZEN}
+    ),
 )
 
-_PUT_LINK = (
-    sa.update(conversations)
-    .where(conversations.c.id == sa.bindparam("number"))
-    .values(
-        ticket=sa.func.coalesce(sa.bindparam("to_ticket", type_=sa.Text), conversations.c.ticket),
-        external_id=sa.func.coalesce(sa.bindparam("named", type_=sa.Text), conversations.c.external_id),
-        linked_at=sa.func.coalesce(sa.bindparam("moved_at", type_=sa.Double), conversations.c.linked_at),
-    )
+_PUT_RECEIPT = bulk(
+    lambda _, given: (
+        sa.update(parts)
+        .where(parts.c.delivery == given["number"], parts.c.n == given["part"])
+        .values(receipt=given["text"], receipt_id=given["theirs"])
+    ),
+    number=parts.c.delivery.type,
+    part=parts.c.n.type,
+    text=sa.Text(),
+    theirs=sa.Text(),
+)
+
+_PUT_LINK = bulk(
+    lambda _, given: (
+        sa.update(conversations)
+        .where(conversations.c.id == given["number"])
+        .values(
+            ticket=sa.func.coalesce(given["to_ticket"], conversations.c.ticket),
+            external_id=sa.func.coalesce(given["named"], conversations.c.external_id),
+            linked_at=sa.func.coalesce(given["moved_at"], conversations.c.linked_at),
+        )
+    ),
+    number=conversations.c.id.type,
+    to_ticket=sa.Text(),
+    named=sa.Text(),
+    moved_at=sa.Double(),
 )
 
 
 def _save_receipts(tx: Tx, saved: Sequence[tuple[Claim, int, Receipt]]) -> None:
     rows = [{"number": c.id, "part": n, "text": encode(receipt), "theirs": receipt.id} for c, n, receipt in saved]
-    _many(tx, _PUT_RECEIPT, rows)
+    _PUT_RECEIPT.run(tx, rows)
 
 
 def _link(tx: Tx, made: Sequence[Intent] | Sequence[Outcome]) -> None:
@@ -304,7 +322,7 @@ def _link(tx: Tx, made: Sequence[Intent] | Sequence[Outcome]) -> None:
         {"number": one.claim.lane // 2, "to_ticket": one.ticket, "named": one.external_id, "moved_at": one.moved_at}
         for one in made
     ]
-    _many(tx, _PUT_LINK, sorted(rows, key=lambda row: int(row["number"])))
+    _PUT_LINK.run(tx, sorted(rows, key=lambda row: int(row["number"])))
 
 
 # --- settle ------------------------------------------------------------------------------------------------
@@ -328,7 +346,7 @@ def settle_all(tx: Tx, outcomes: Sequence[Outcome]) -> list[bool]:
     at = now(tx)
     ours = _still_ours(tx, [outcome.claim for outcome in outcomes])
     kept = [outcome for outcome, is_ours in zip(outcomes, ours, strict=True) if is_ours]
-    _many(tx, _SETTLE, [_settled(outcome, at) for outcome in kept])
+    _SETTLE.run(tx, [_settled(outcome, at) for outcome in kept])
     _save_receipts(tx, [(o.claim, o.part, o.receipt) for o in kept if o.receipt is not None])
     _link(tx, [o for o in kept if o.ticket is not None])
     for outcome in kept:
@@ -363,20 +381,30 @@ def _settled(outcome: Outcome, at: float) -> dict[str, Any]:
     }
 
 
-_SETTLE = (
-    sa.update(deliveries)
-    .where(deliveries.c.id == sa.bindparam("number"))
-    .values(
-        state=sa.bindparam("new_state"),
-        reason=sa.bindparam("why"),
-        attempts=deliveries.c.attempts + sa.bindparam("tries"),
-        trace=sa.func.coalesce(sa.bindparam("decision", type_=sa.Text), deliveries.c.trace),
-        doubted_at=sa.func.coalesce(deliveries.c.doubted_at, sa.bindparam("doubt", type_=sa.Double)),
-        due_at=sa.func.coalesce(sa.bindparam("due", type_=sa.Double), deliveries.c.due_at),
-        ended_at=sa.bindparam("end", type_=sa.Double),
-        owner=sa.literal_column("''"),
-        lease_until=sa.literal_column("0"),
-    )
+_SETTLE = bulk(
+    lambda _, given: (
+        sa.update(deliveries)
+        .where(deliveries.c.id == given["number"])
+        .values(
+            state=given["new_state"],
+            reason=given["why"],
+            attempts=deliveries.c.attempts + given["tries"],
+            trace=sa.func.coalesce(given["decision"], deliveries.c.trace),
+            doubted_at=sa.func.coalesce(deliveries.c.doubted_at, given["doubt"]),
+            due_at=sa.func.coalesce(given["due"], deliveries.c.due_at),
+            ended_at=given["end"],
+            owner=sa.literal_column("''"),
+            lease_until=sa.literal_column("0"),
+        )
+    ),
+    number=deliveries.c.id.type,
+    new_state=sa.Text(),
+    why=sa.Text(),
+    tries=sa.Integer(),
+    decision=sa.Text(),
+    doubt=sa.Double(),
+    due=sa.Double(),
+    end=sa.Double(),
 )
 
 
@@ -398,36 +426,45 @@ def _settle_joined(tx: Tx, outcome: Outcome, at: float) -> int:
 def free_lanes(tx: Tx, ended: Mapping[int, int], at: float) -> None:
     """So many of each of these lanes have ended, their heads among them: the next one that waits becomes ready."""
     leave_lanes(tx, ended)
-    if ended:
-        tx.execute(_PROMOTE, {"lanes": list(ended), "at": at})
+    _PROMOTE.run(tx, [{"lane": lane} for lane in ended], at=at)
 
 
 def leave_lanes(tx: Tx, ended: Mapping[int, int]) -> None:
     """So many of each of these lanes have ended."""
     for side, leave in enumerate(_LEAVE):
         lanes = sorted(lane for lane in ended if lane % 2 == side)
-        _many(tx, leave, [{"number": lane // 2, "ended": ended[lane]} for lane in lanes])
+        leave.run(tx, [{"number": lane // 2, "ended": ended[lane]} for lane in lanes])
 
 
-_LEAVE = [
-    sa.update(conversations)
-    .where(conversations.c.id == sa.bindparam("number"))
-    .values({column: column - sa.bindparam("ended")})
-    for column in (conversations.c.live_in, conversations.c.live_out)
-]
-
-_PROMOTE = (
-    sa.update(deliveries)
-    .where(
-        deliveries.c.id.in_(
-            sa.select(sa.func.min(deliveries.c.id))
-            .where(deliveries.c.lane.in_(sa.bindparam("lanes", expanding=True)))
-            .where(sa.literal_column("state = 'blocked'"))
-            .group_by(deliveries.c.lane)
-            .scalar_subquery()
-        )
+def _leaving(column: sa.Column[int]) -> Bulk:
+    return bulk(
+        lambda _, given: (
+            sa.update(conversations)
+            .where(conversations.c.id == given["number"])
+            .values({column: column - given["ended"]})
+        ),
+        number=conversations.c.id.type,
+        ended=sa.Integer(),
     )
-    .values(state="ready", due_at=sa.bindparam("at"))
+
+
+_LEAVE = [_leaving(conversations.c.live_in), _leaving(conversations.c.live_out)]
+
+_PROMOTE = bulk(
+    lambda _, given: (
+        sa.update(deliveries)
+        .where(
+            deliveries.c.id.in_(
+                sa.select(sa.func.min(deliveries.c.id))
+                .where(given.among(deliveries.c.lane, "lane"))
+                .where(sa.literal_column("state = 'blocked'"))
+                .group_by(deliveries.c.lane)
+                .scalar_subquery()
+            )
+        )
+        .values(state=sa.literal_column("'ready'"), due_at=sa.bindparam("at", type_=sa.Double))
+    ),
+    lane=deliveries.c.lane.type,
 )
 
 
@@ -464,11 +501,13 @@ def _tell_accounts(tx: Tx, outcomes: Sequence[Outcome], at: float) -> None:
             )
         elif outcome.receipt is not None and name not in back:
             back.add(name)
-            tx.execute(_BACK, {"called": name})
+            _BACK.run(tx, called=name)
 
 
-_BACK = (
-    sa.update(accounts)
-    .where(accounts.c.name == sa.bindparam("called"), accounts.c.stopped != "")
-    .values(stopped="", stopped_at=None, paused_until=0.0)
+_BACK = Prepared(
+    lambda _: (
+        sa.update(accounts)
+        .where(accounts.c.name == sa.bindparam("called"), accounts.c.stopped != "")
+        .values(stopped="", stopped_at=None, paused_until=0.0)
+    )
 )

@@ -150,9 +150,8 @@ def test_the_requester_is_one_contact_however_often_and_after_a_restart(stage: S
 
 def test_settings_are_given_by_name_in_any_case(stage: Stage, desk: Freshdesk) -> None:
     words = desk.vocabulary()
-    settings = Settings(
-        "urgent", "problem", "hold", words.groups[1].upper(), words.brands[1], "Complaint", ("A b", "c"), ("C",)
-    )
+    names = {"group": words.groups[1].upper(), "brand": words.brands[1], "form": "Complaint"}
+    settings = Settings("urgent", "problem", "hold", **names, tags=("A b", "c"), untag=("C",))
     ticket = stage.sandbox.ticket(int(opened(desk, settings=settings)))
     assert (ticket["priority"], ticket["type"], ticket["status"]) == (4, "Problem", 3)
     assert ticket["tags"] == ["A b", drafts.reference_of("sky:1")]

@@ -175,7 +175,14 @@ def test_a_ticket_is_sent_as_freshdesk_wants_it(there: Desk) -> None:
     there.on("GET /ticket_fields", 200, fields)
     desk = adapter(there, source=7, email_config=3, product="Acme")
     settings = Settings(
-        "urgent", "problem", "pending", "support", None, "Complaint", ("Angry", "b"), ("B",), {"topic": "parcel"}
+        "urgent",
+        "problem",
+        "pending",
+        "support",
+        form="Complaint",
+        tags=("Angry", "b"),
+        untag=("B",),
+        fields={"topic": "parcel"},
     )
     opened(desk, settings=settings, subject="{{ticket.id}} " + "word " * 100)
     (sent,) = there.sent("POST /tickets")

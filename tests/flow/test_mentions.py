@@ -27,7 +27,9 @@ def test_a_first_mention_opens_a_ticket_as_its_author_and_puts_the_card_on_it() 
     (card,) = stage.comments(number)
     assert (card.public, card.author) == (False, None)
     assert "Anna" in card.html
-    assert decode(Decision, outcome.trace or "").rules == ("refund",)
+    first, second = stage.memory.intents
+    assert decode(Decision, first.trace or "").rules == ("refund",)
+    assert (second.trace, outcome.trace) == (None, None), "the decision is stored once"
 
 
 def test_what_costs_a_call_to_know_stands_on_the_card() -> None:
