@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from connector import __version__, log, triage
+from connector import __version__, log, plugins, triage
 from connector.cli import say
 from connector.config import Config
 from connector.config import load as load_config
@@ -44,7 +44,7 @@ class Place:
 
     def policy(self, folder: Path | None = None) -> triage.Policy:
         """The mapping, from that folder or from the configuration's."""
-        return triage.load(folder or self.mappings())
+        return triage.load(folder or self.mappings(), find=plugins.tone_detector)
 
 
 class MissingConfig(ConnectorError):
@@ -98,9 +98,9 @@ def cli(ctx: click.Context, file: Path) -> None:
     ctx.obj = Place(file)
 
 
-from connector.cli import begin, look, work  # noqa: E402 - they hang their commands on `cli`
+from connector.cli import begin, look, tone, work  # noqa: E402 - they hang their commands on `cli`
 
-for command in (*begin.COMMANDS, *look.COMMANDS, *work.COMMANDS):
+for command in (*begin.COMMANDS, *look.COMMANDS, *tone.COMMANDS, *work.COMMANDS):
     cli.add_command(command)
 
 

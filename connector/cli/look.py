@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from connector import app, config, mentionjson, triage
+from connector import app, config, mentionjson, plugins, triage
 from connector.cli import say
 from connector.errors import BadHook, ConfigError, ConnectorError, Problem
 from connector.flow.intake import conversation_name
@@ -101,7 +101,7 @@ def _ask(settings: config.Config, policy: triage.Policy | None, seen: list[str])
 def test(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
     """Run the tests of the mapping: mappings/tests/*.yaml."""
     folder = folder or ctx.obj.mappings()
-    policy = triage.load(folder)
+    policy = triage.load(folder, find=plugins.tone_detector)
     results = triage.run_tests(folder, policy)
     if as_json:
         say.as_json([{"name": r.name, "place": r.place, "ok": r.ok, "mistakes": list(r.mistakes)} for r in results])

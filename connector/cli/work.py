@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from connector import app, log, triage
+from connector import app, log, plugins, triage
 from connector.cli import say
 from connector.config import Config
 from connector.daemon import Daemon
@@ -51,7 +51,7 @@ def run(ctx: click.Context, shadow: bool) -> None:
     """
     settings = ctx.obj.config()
     log.configure(json=settings.log.json_lines, level=settings.log.level)
-    policy = triage.load(settings.mappings)
+    policy = triage.load(settings.mappings, find=plugins.tone_detector)
     for warning in policy.warnings:
         say.notice(str(warning))
     daemon = Daemon(settings, policy, shadow=shadow)
@@ -400,7 +400,7 @@ def _look_up(
 def reload(ctx: click.Context) -> None:
     """Check the files, then have the running connector take them up."""
     settings: Config = ctx.obj.config()
-    policy = triage.load(settings.mappings)
+    policy = triage.load(settings.mappings, find=plugins.tone_detector)
     number = _running(settings)
     if number is None:
         raise ConnectorError("no connector runs on this configuration here; `connector run` starts one")

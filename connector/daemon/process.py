@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from connector import app, log, triage
+from connector import app, log, plugins, triage
 from connector.adapter import Hook
 from connector.app import Assembly
 from connector.config import Config
@@ -326,7 +326,7 @@ class Daemon:
         _notify("RELOADING=1")
         try:
             config = load_config(self.config.file)
-            policy = triage.load(config.mappings)
+            policy = triage.load(config.mappings, find=plugins.tone_detector)
         except ConnectorError as error:
             problems = [str(p) for p in error.problems] if isinstance(error, ConfigError) else [str(error)]
             self._log.error(

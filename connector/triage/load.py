@@ -25,18 +25,19 @@ from connector.triage.rules import TABLES, Rule, read_rules, read_tables
 from connector.triage.settings import Assignment
 from connector.triage.sheet import Sheet
 from connector.triage.templates import MOST_COMMENT, Ready, read_template
-from connector.triage.tone import ToneDetector, lexicon
+from connector.triage.tone import Ngrams, ToneDetector, Trust
+from connector.triage.tone.section import FindDetector, read_tone
 from connector.triage.when import lists_in
 from connector.yamlfile import did_you_mean, dotted, read
 
-FILE_KEYS = ("timezone", "rules", "tables", "templates", "lists")
+FILE_KEYS = ("timezone", "tone", "rules", "tables", "templates", "lists")
 TEMPLATES: Mapping[str, int] = {"subject": 2_000, "comment": MOST_COMMENT}
 NEGATIVE = ("negative", "very_negative")
 
 
-def load(directory: Path, detector: ToneDetector | None = None) -> Policy:
+def load(directory: Path, detector: ToneDetector | None = None, find: FindDetector | None = None) -> Policy:
     """The policy written in a directory. ConfigError with every problem at once; what only looks wrong is in
-    `Policy.warnings`."""
+    `Policy.warnings`. `detector` reads tones whatever the mapping says; `find` finds the one that it names."""
     files = mapping_files(directory)
     name = directory.resolve().name
     digest = hashlib.sha256()
@@ -50,11 +51,13 @@ def load(directory: Path, detector: ToneDetector | None = None) -> Policy:
             problems += error.problems
         else:
             sheets.append(Sheet(document))
-    merged = _Merged(sheets)
+    merged = _Merged(sheets, directory, find)
     merged.read()
     problems += [problem for sheet in sheets for problem in sheet.problems]
     problems += _review([rule for rule in merged.rules if not _broken(rule, problems)])
     problems += _beside(directory, name, files)
+    if merged.model is not None and merged.model.is_file():
+        digest.update(merged.model.read_bytes())
     if any(problem.severity == "error" for problem in problems):
         raise ConfigError(sorted(problems, key=_order))
     return Policy(
@@ -66,7 +69,8 @@ def load(directory: Path, detector: ToneDetector | None = None) -> Policy:
         tables={table: merged.tables[table] for table in TABLES if table in merged.tables},
         subject=merged.templates.get("subject"),
         comment=merged.templates.get("comment"),
-        detector=detector or lexicon(),
+        detector=detector or merged.detector,
+        trust=merged.trust,
         zone=merged.zone,
     )
 
@@ -98,8 +102,13 @@ def _beside(directory: Path, name: str, files: list[Path]) -> list[Problem]:
 class _Merged:
     """What several files say together."""
 
-    def __init__(self, sheets: list[Sheet]) -> None:
+    def __init__(self, sheets: list[Sheet], directory: Path, find: FindDetector | None) -> None:
         self.sheets = sheets
+        self.directory = directory
+        self.find = find
+        self.detector: ToneDetector = Ngrams()
+        self.trust = Trust()
+        self.model: Path | None = None
         self.rules: list[Rule] = []
         self.tables: dict[str, dict[str, tuple[Assignment, ...]]] = {}
         self.templates: dict[str, Ready] = {}
@@ -114,6 +123,9 @@ class _Merged:
         for sheet, content in contents:
             self._read_lists(sheet, content.get("lists"), owners)
             self._read_timezone(sheet, content, owners)
+            if content.get("tone") is not None and self._once(sheet, ("tone",), owners):
+                read = read_tone(content["tone"], sheet, self.directory, self.find)
+                self.detector, self.trust, self.model = read
             self._read_templates(sheet, content.get("templates"), owners)
         names: dict[str, str] = {}
         used: set[str] = set()

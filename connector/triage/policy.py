@@ -26,11 +26,11 @@ from connector.triage.lint import lint
 from connector.triage.rules import Rule, Tables
 from connector.triage.settings import Assignment, settings_of
 from connector.triage.templates import DEFAULT_COMMENT, DEFAULT_SUBJECT, MOST_SUBJECT, Ready, values
-from connector.triage.tone import ToneDetector, judge
+from connector.triage.tone import ToneDetector, Trust, judge
 
 DEFAULT_PRIORITY: Priority = "normal"
 
-_BY = {"source": "as the source gave it", "rating": "by the stars of the review", "lexicon": "by the words"}
+_BY = {"source": "as the source gave it", "rating": "by the stars of the review", "words": "by the words"}
 _EVIDENCE = 5
 
 
@@ -57,6 +57,7 @@ class Policy:
     subject: Ready | None = field(repr=False)
     comment: Ready | None = field(repr=False)
     detector: ToneDetector = field(repr=False)
+    trust: Trust = field(repr=False)
     zone: tzinfo = field(repr=False)
 
     def decide(self, mention: Mention) -> Decision:
@@ -106,7 +107,7 @@ class Policy:
 
     def _facts(self, mention: Mention) -> Facts:
         said = said_in(mention)
-        tone, language = judge(mention, said, self.detector)
+        tone, language = judge(mention, said, self.detector, self.trust)
         return Facts(mention, tone, language, self.zone, said)
 
     def _apply_rules(self, work: _Work) -> str:
