@@ -61,7 +61,7 @@ def planned(turn: Turn, source: Source, reply: Reply) -> Plan:
     target = target_of(turn.claim.heard, current)
     if target is None:
         raise Rejected("there is no message in this conversation to answer")
-    private = _is_private(target)
+    private = is_private(target)
     if private and not source.capabilities.private_reply:
         raise Unsupported("this was written to us privately, and here an answer would be public", service=source.name)
     private = private or _asked_to_be_private(turn, source, reply)
@@ -92,7 +92,8 @@ def target_of(heard: Sequence[Mention], reply: Reply) -> Mention | None:
     return chosen[-1] if chosen else None
 
 
-def _is_private(mention: Mention) -> bool:
+def is_private(mention: Mention) -> bool:
+    """Whether others cannot read it: then the answer must not be public either."""
     return mention.private or mention.kind == "dm"
 
 

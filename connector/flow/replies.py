@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from connector.errors import Rejected
 from connector.flow import notes
-from connector.flow.plan import Held, Kept, Noticed, Plan, Withdrawn, planned, still_public, target_of
+from connector.flow.plan import Held, Kept, Noticed, Plan, Withdrawn, is_private, planned, still_public, target_of
 from connector.flow.turn import Turn, Wiring
 from connector.model import CommentDraft, Mention, ReplyDraft, decode, encode
 from connector.sources.base import Source
@@ -59,7 +59,7 @@ def _post(turn: Turn, source: Source, plan: Plan, target: Mention, *, resumed: b
             mention=target,
             text=piece,
             html=plan.html if len(plan.pieces) == 1 else "",
-            private=plan.private or target.private or target.kind == "dm",
+            private=plan.private or is_private(target),
             attachments=plan.attachments if n == 0 else (),
             part=n,
             parts=len(plan.pieces),

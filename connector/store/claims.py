@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from connector.model import CommentDraft, Key, Mention, Receipt, Reply, Request, TicketId, decode
-from connector.store.bulk import bulk
+from connector.store.bulk import Given, bulk
 from connector.store.store import Tx
 from connector.store.tables import conversations, deliveries, mentions, parts, replies
 
@@ -139,30 +139,42 @@ _HEARD = (
 )
 
 
-_CONTACTS = (
-    sa.select(conversations.c.ticket, sa.func.max(mentions.c.received_at).label("at"))
-    .join(mentions, mentions.c.conversation == conversations.c.id)
-    .where(mentions.c.author == sa.bindparam("author"), mentions.c.conversation != sa.bindparam("conversation"))
-    .where(conversations.c.ticket.is_not(None))
-    .group_by(conversations.c.ticket)
-    .order_by(sa.desc("at"))
-    .limit(_REMEMBERED)
+def _contacts(_: Any, given: Given) -> Any:
+    """Of each mention given, the latest tickets of its author in other conversations."""
+    at = sa.func.max(mentions.c.received_at)
+    place = sa.func.row_number().over(partition_by=given["number"], order_by=at.desc())
+    ranked = (
+        sa.select(given["number"].label("number"), conversations.c.ticket, at.label("at"), place.label("place"))
+        .where(mentions.c.author == given["author"], mentions.c.conversation != given["conversation"])
+        .where(conversations.c.id == mentions.c.conversation, conversations.c.ticket.is_not(None))
+        .group_by(given["number"], conversations.c.ticket)
+        .subquery()
+    )
+    statement = sa.select(ranked.c.number, ranked.c.ticket, ranked.c.at).where(ranked.c.place <= _REMEMBERED)
+    return statement.order_by(ranked.c.number, ranked.c.place)
+
+
+_CONTACTS = bulk(
+    _contacts, number=deliveries.c.id.type, conversation=conversations.c.id.type, author=mentions.c.author.type
 )
 
-_ANSWERED = (
-    sa.select(deliveries.c.id)
-    .where(deliveries.c.conversation == sa.bindparam("conversation"), deliveries.c.kind == "reply")
-    .where(deliveries.c.state == "done")
-    .limit(1)
-)
 
-_LAST_TRACE = (
-    sa.select(deliveries.c.trace)
-    .where(deliveries.c.conversation == sa.bindparam("conversation"), deliveries.c.kind == "mention")
-    .where(deliveries.c.id < sa.bindparam("number"), deliveries.c.trace.is_not(None))
-    .order_by(deliveries.c.id.desc())
-    .limit(1)
-)
+def _before(_: Any, given: Given) -> Any:
+    """Of each mention given, whether we have answered in its conversation, and the decision before it."""
+    inside = deliveries.c.conversation == given["conversation"]
+    answered = sa.exists().where(inside, deliveries.c.kind == "reply", deliveries.c.state == "done")
+    trace = (
+        sa.select(deliveries.c.trace)
+        .where(inside, deliveries.c.kind == "mention", deliveries.c.id < given["number"])
+        .where(deliveries.c.trace.is_not(None))
+        .order_by(deliveries.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return sa.select(given["number"].label("number"), answered.label("answered"), trace.label("trace"))
+
+
+_BEFORE = bulk(_before, number=deliveries.c.id.type, conversation=conversations.c.id.type)
 
 _SAID_BEFORE = (
     sa.select(replies.c.received_at)
@@ -183,21 +195,24 @@ def load(tx: Tx, ids: Sequence[int], doubt: set[int], owner: str, at: float) -> 
         receipt = decode(Receipt, row.receipt) if row.receipt else None
         part = Part(row.n, Request(row.op, row.body, row.repeatable), row.intent_at, receipt)
         known.setdefault(row.delivery, []).append(part)
-    return [_claim(tx, row, tuple(known.get(row.id, ())), row.id in doubt, owner, at) for row in rows]
+    past = _pasts(tx, [row for row in rows if row.kind == "mention"])
+    nothing = _Past()
+    return [
+        _claim(tx, row, tuple(known.get(row.id, ())), past.get(row.id, nothing), row.id in doubt, owner, at)
+        for row in rows
+    ]
 
 
-def _claim(tx: Tx, row: Any, own: tuple[Part, ...], in_doubt: bool, owner: str, at: float) -> Claim:
+def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool, owner: str, at: float) -> Claim:
     mention = decode(Mention, row.mention_body) if row.mention_body else None
     followers: tuple[Follower, ...] = ()
     earlier: Mention | None = None
     heard: tuple[Mention, ...] = ()
     said: tuple[float, ...] = ()
-    past: dict[str, Any] = {}
     if row.kind == "mention" and mention is not None:
         started = in_doubt or any(part.receipt for part in own)
         if row.ticket and row.live_in > 1 and not row.version and not started:
             followers = _followers(tx, row.lane)
-        past = _past(tx, row)
         if row.version:
             words = {"source": row.source, "external_id": mention.external_id, "version": row.version}
             body = tx.execute(_EARLIER, words).scalar()
@@ -234,19 +249,31 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], in_doubt: bool, owner: str, 
         earlier=earlier,
         heard=heard,
         said_before=said,
-        **past,
+        contacts=tuple(past.contacts),
+        answered=past.answered,
+        last_trace=past.last_trace,
     )
 
 
-def _past(tx: Tx, row: Any) -> dict[str, Any]:
-    """What is remembered of the author when a mention is decided: their other tickets, newest first, and, in a
+@dataclass(slots=True)
+class _Past:
+    """What is remembered of an author when their mention is decided: their other tickets, newest first, and, in a
     conversation that has a ticket, whether we have answered and how their last mention was decided."""
-    conversation = {"conversation": row.lane // 2}
-    rows = tx.execute(_CONTACTS, conversation | {"author": row.author}) if row.author else ()
-    found: dict[str, Any] = {"contacts": tuple((TicketId(one.ticket), one.at) for one in rows)}
-    if row.ticket:
-        found["answered"] = tx.execute(_ANSWERED, conversation).first() is not None
-        found["last_trace"] = tx.execute(_LAST_TRACE, conversation | {"number": row.id}).scalar() or ""
+
+    contacts: list[tuple[TicketId, float]] = field(default_factory=list)
+    answered: bool = False
+    last_trace: str = ""
+
+
+def _pasts(tx: Tx, rows: Sequence[Any]) -> dict[int, _Past]:
+    """The past of each of these mentions, by delivery; two statements, however many there are."""
+    found = {row.id: _Past() for row in rows}
+    known = [{"number": row.id, "conversation": row.lane // 2, "author": row.author} for row in rows if row.author]
+    for one in _CONTACTS.run(tx, known):
+        found[one.number].contacts.append((TicketId(one.ticket), one.at))
+    linked = [{"number": row.id, "conversation": row.lane // 2} for row in rows if row.ticket]
+    for one in _BEFORE.run(tx, linked):
+        found[one.number].answered, found[one.number].last_trace = bool(one.answered), one.trace or ""
     return found
 
 

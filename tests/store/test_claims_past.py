@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import sqlalchemy as sa
 from store_builders import NOON, answer, arrive, claim, linked, one, reply, settle
 
 from connector.model import Author, Mention
@@ -38,3 +39,16 @@ def test_an_answer_that_stands_and_the_last_decision_are_remembered(store: Store
     arrive(store, mention(thread_id="a"))
     again = one(store)
     assert (again.answered, again.last_trace) == (True, "decided")
+
+
+def test_the_past_of_many_takes_no_more_statements_than_that_of_one(store: Store, mention: Make) -> None:
+    counted: list[str] = []
+    sa.event.listen(store.engine, "before_cursor_execute", lambda *told: counted.append(told[2]))
+    arrive(store, mention(thread_id="a"))
+    counted.clear()
+    one(store)
+    alone = len(counted)
+    arrive(store, *(mention(thread_id=f"b{n}", author=Author(f"p{n}")) for n in range(20)))
+    counted.clear()
+    assert len(claim(store, 20)) == 20
+    assert len(counted) == alone
