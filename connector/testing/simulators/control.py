@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connector.testing.simulators.answers import Refusal, Row
+from connector.testing.simulators.sandbox import Sandbox
 
 Act = Callable[[Request, Row], Any]
 
@@ -19,6 +20,41 @@ Act = Callable[[Request, Row], Any]
 def routes(table: Iterable[tuple[str, str, Act]]) -> list[Route]:
     """Routes of (method, path, what it does with the request and its JSON); wrong input is 400 with a sentence."""
     return [Route(path, _endpoint(act), methods=[method]) for method, path, act in table]
+
+
+def common(sandbox: Sandbox[Any, Any, Any, Any]) -> list[tuple[str, str, Act]]:
+    """What may be done to every sandbox: look, set faults and limits, merge tickets, begin anew."""
+
+    def set_faults(_: Request, wanted: Row) -> Row:
+        with sandbox.desk.lock:
+            changed: Row = sandbox.desk.faults.change(wanted)
+            return changed
+
+    def shown_limits(_: Request, __: Row) -> Any:
+        return sandbox.limits.shown()
+
+    def set_limits(request: Request, wanted: Row) -> Any:
+        sandbox.limits = changed_limits(sandbox.limits, wanted)
+        return shown_limits(request, wanted)
+
+    def merge(request: Request, wanted: Row) -> Row:
+        source = int(wanted["source"])
+        sandbox.merge(request.path_params["id"], source)
+        return sandbox.ticket(source)
+
+    def reset(_: Request, __: Row) -> Row:
+        sandbox.reset()
+        return {}
+
+    return [
+        ("GET", "/state", lambda _, __: sandbox.state()),
+        ("GET", "/faults", lambda _, __: sandbox.desk.faults.shown()),
+        ("PUT", "/faults", set_faults),
+        ("GET", "/limits", shown_limits),
+        ("PUT", "/limits", set_limits),
+        ("POST", "/tickets/{id:int}/merge", merge),
+        ("POST", "/reset", reset),
+    ]
 
 
 def changed_limits(limits: Any, wanted: Row) -> Any:

@@ -7,28 +7,20 @@ the bodies of 405 and 415, that a request with a wrong key counts against the ac
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import json
 import re
-import secrets
-from collections.abc import Callable
 from typing import Any
 
-from connector.testing.simulators.dice import Fault
+from connector.testing.simulators.door import PREFIX, Door, Found
 from connector.testing.simulators.freshdesk import account, account_routes, files, ticket_routes
 from connector.testing.simulators.freshdesk.answers import Answer, Call, Refusal, Row, denied, not_found, query_of
 from connector.testing.simulators.freshdesk.desk import Desk
 from connector.testing.simulators.freshdesk.limits import too_many
-from connector.testing.simulators.line import Receive, Scope, Send, content, cut
-from connector.testing.simulators.routes import Routes
+from connector.testing.simulators.line import Scope
 from connector.testing.simulators.web import form
 
-Handler = Callable[[Desk, Call], Answer]
-Found = tuple[Handler, str, list[str]]
-PREFIX = "/api/v2/"
-_HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1><p>Please try again later.</p></body></html>"
 _PART = re.compile(r"\[([^\]]*)\]")
 _RUSSIAN = {
     "missing_field": "Поле должно быть заполнено",
@@ -39,52 +31,19 @@ _RUSSIAN = {
 }
 
 
-class Api:
+class Api(Door[Desk, Call]):
     """The ASGI application below `/api/v2/`."""
 
+    headers = (
+        (b"x-freshdesk-api-version", b"latest=v2; requested=v2"),
+        (b"cache-control", b"no-cache, no-store, max-age=0, must-revalidate"),
+    )
+
     def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._routes: Routes[Handler] = Routes(PREFIX, [*ticket_routes.ROUTES, *account_routes.ROUTES, *files.ROUTES])
+        super().__init__(desk, [*ticket_routes.ROUTES, *account_routes.ROUTES, *files.ROUTES])
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or cut its connection."""
-        call = _call(scope, await content(receive))
-        found = self._routes.find(call.method, call.path.removeprefix(PREFIX))
-        with self._desk.lock:
-            self._desk.requests[found[1] if found else f"{call.method} (unknown)"] += 1
-            struck = {fault.name: fault for fault in self._desk.faults.draw(call.method, call.path)}
-        wanted = self._desk.faults.faults
-        if "slow" in struck:
-            await asyncio.sleep(struck["slow"].options.get("seconds", wanted.slow_s))
-        if "cut_before" in struck:
-            await cut(scope, receive)
-            return
-        if "late_apply" in struck:
-            wait = struck["late_apply"].options.get("seconds", wanted.late_apply_s)
-            asyncio.get_running_loop().call_later(wait, self.apply, call, found, False)
-            await cut(scope, receive)
-            return
-        answer = self._spoiled(struck) or self.apply(call, found, "text_plain_errors" in struck)
-        if "answer_lost" in struck:
-            await cut(scope, receive)
-            return
-        await _send(send, answer)
-
-    def apply(self, call: Call, found: Found | None, plain: bool) -> Answer:
-        """Do what the request asks and tell the result; refusals are results too."""
-        desk = self._desk
-        with desk.turn():
-            headers: dict[str, str] = {}
-            try:
-                headers = desk.meter.request(found[1] if found else "", _cost(call), desk.clock())
-                answer = self._handled(call, found)
-            except Refusal as refusal:
-                plain = plain or desk.faults.happens("text_plain_errors")
-                return _refused(refusal, headers, plain, desk.faults.faults.localized_errors)
-            answer.headers = headers | answer.headers
-            return answer
-
-    def _handled(self, call: Call, found: Found | None) -> Answer:
+    def handled(self, call: Call, found: Found[Desk, Call] | None) -> Answer:
+        """Agents only, and admins where the vendor says so."""
         path = call.path.removeprefix(PREFIX)
         agent = self._agent(call.headers.get("authorization", ""))
         if agent is None:
@@ -119,20 +78,21 @@ class Api:
         email = account.KEYS.get(key)
         return self._desk.named("email", email) if email else None
 
-    def _spoiled(self, struck: dict[str, Fault]) -> Answer | None:
-        faults = self._desk.faults.faults
-        if "error_5xx" in struck:
-            options = struck["error_5xx"].options
-            status = options.get("status") or self._desk.faults.pick([500, 502, 503])
-            headers = {"Retry-After": str(options.get("retry_after", faults.retry_after_s))}
-            title = {500: "Internal Server Error", 502: "Bad Gateway"}.get(status, "Down for maintenance")
-            html = _HTML.format(title)
-            return Answer(status, raw=html.encode(), headers=headers, content_type="text/html; charset=UTF-8")
-        for name in ("rate_429", "rate_429_plain"):
-            if name in struck:
-                wait = struck[name].options.get("retry_after", faults.retry_after_s)
-                return _refused(too_many(wait, {}), {}, name.endswith("plain"), faults.localized_errors)
-        return None
+    def counted(self, call: Call, name: str) -> dict[str, str]:
+        """Count it in its windows."""
+        return self._desk.meter.request(name, _cost(call), self._desk.clock())
+
+    def too_many(self, wait: int) -> Refusal:
+        """The 429 as clients quote it."""
+        return too_many(wait, {})
+
+    def refused(self, refusal: Refusal, headers: dict[str, str], plain: bool, russian: bool) -> Answer:
+        """See `_refused`."""
+        return _refused(refusal, headers, plain, russian)
+
+    def read(self, scope: Scope, body: bytes) -> Call:
+        """See `_call`."""
+        return _call(scope, body)
 
 
 def _cost(call: Call) -> int:
@@ -183,20 +143,6 @@ def _place(body: Row, name: str, value: str) -> None:
         body.setdefault(top, {})[parts[0]] = value
 
 
-async def _send(send: Send, answer: Answer) -> None:
-    body = answer.raw if answer.raw is not None else b"" if answer.status == 204 else _dump(answer.body)
-    headers = [(b"content-type", answer.content_type.encode()), (b"content-length", b"%d" % len(body))]
-    headers = headers if answer.status != 204 else []
-    headers += [
-        (b"x-freshdesk-api-version", b"latest=v2; requested=v2"),
-        (b"x-request-id", secrets.token_hex(16).encode()),
-        (b"cache-control", b"no-cache, no-store, max-age=0, must-revalidate"),
-    ]
-    headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 def _refused(refusal: Refusal, headers: dict[str, str], plain: bool, russian: bool) -> Answer:
     body = _russian(refusal.body) if russian else refusal.body
     merged = headers | refusal.headers
@@ -222,7 +168,3 @@ def _russian(body: Any) -> Any:
             {**item, "message": _RUSSIAN.get(item["code"], "Неверное значение")} for item in body["errors"]
         ]
     return changed
-
-
-def _dump(body: Any) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 def routes(sandbox: FreshdeskSandbox) -> list[Route]:
     """The routes of one sandbox; wrong input is 400 with a sentence."""
 
-    def set_faults(_: Request, wanted: Row) -> Row:
-        with sandbox.desk.lock:
-            return sandbox.desk.faults.change(wanted)
-
-    def set_limits(_: Request, wanted: Row) -> Row:
-        sandbox.limits = control.changed_limits(sandbox.limits, wanted)
-        return sandbox.limits.shown()
-
     def reply(request: Request, wanted: Row) -> Row:
         files = [
             (item["name"], item["content_type"], base64.b64decode(item["content"]))
@@ -48,11 +40,6 @@ def routes(sandbox: FreshdeskSandbox) -> list[Route]:
 
         return act
 
-    def merge(request: Request, wanted: Row) -> Row:
-        source = int(wanted["source"])
-        sandbox.merge(request.path_params["id"], source)
-        return sandbox.ticket(source)
-
     def make_private(request: Request, _: Row) -> Row:
         return sandbox.make_private(request.path_params["id"])
 
@@ -63,19 +50,10 @@ def routes(sandbox: FreshdeskSandbox) -> list[Route]:
         sandbox.delete_conversation(request.path_params["id"])
         return {}
 
-    def reset(_: Request, __: Row) -> Row:
-        sandbox.reset()
-        return {}
-
     table: list[tuple[str, str, control.Act]] = [
-        ("GET", "/state", lambda _, __: sandbox.state()),
-        ("GET", "/faults", lambda _, __: sandbox.desk.faults.shown()),
-        ("PUT", "/faults", set_faults),
-        ("GET", "/limits", lambda _, __: sandbox.limits.shown()),
-        ("PUT", "/limits", set_limits),
+        *control.common(sandbox),
         ("POST", "/fields", lambda _, wanted: sandbox.add_field(**wanted)),
         ("POST", "/tickets/{id:int}/reply", reply),
-        ("POST", "/tickets/{id:int}/merge", merge),
         *(
             ("POST", f"/tickets/{{id:int}}/{name}", on_ticket(name))
             for name in ("close", "delete", "spam", "restore")
@@ -83,6 +61,5 @@ def routes(sandbox: FreshdeskSandbox) -> list[Route]:
         ("POST", "/conversations/{id:int}/make_private", make_private),
         ("POST", "/conversations/{id:int}/edit", edit),
         ("POST", "/conversations/{id:int}/delete", delete_conversation),
-        ("POST", "/reset", reset),
     ]
     return control.routes(table)

@@ -7,40 +7,33 @@ many rows there are.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 
-from connector.testing.simulators.dice import FaultBox
-from connector.testing.simulators.freshdesk.answers import Row, not_found
+from connector.testing.simulators.desk import AccountDesk
+from connector.testing.simulators.freshdesk.answers import Refusal, Row, not_found
 from connector.testing.simulators.freshdesk.faults import Faults
-from connector.testing.simulators.freshdesk.limits import Limits, Meter
+from connector.testing.simulators.freshdesk.limits import Meter
 from connector.testing.simulators.journal import Journal, Key
-from connector.testing.simulators.ledger import Ledger
 
-FIRST_ID = 1_070_000_000_000
-"""Ids of everything but tickets start beyond 32 bits, as the vendor's do today."""
 NAMES = ("email", "phone", "mobile", "twitter_id", "facebook_id", "unique_external_id")
 """What a contact can be found by."""
 
-Listener = Callable[[str, Row, Row], None]
 
-
-class Desk(Ledger):
+class Desk(AccountDesk[Faults, Meter]):
     """All rows of the account; `conversations` map a ticket's number to its conversations, oldest first."""
 
+    first_id = 1_070_000_000_000
+
     def __init__(
-        self, journal: Journal | None, faults: Faults, seed: int, limits: Limits, clock: Callable[[], float]
+        self, journal: Journal | None, faults: Faults, seed: int, meter: Meter, clock: Callable[[], float]
     ) -> None:
-        self.faults = FaultBox(faults, seed)
-        self.meter = Meter(limits)
-        self.requests: Counter[str] = Counter()
-        self.listener: Listener | None = None
-        super().__init__(journal, clock)
+        super().__init__(journal, faults, seed, meter, clock)
         ordered = sorted(self.tickets.values(), key=lambda row: (row["updated_at"], row["touch"]))
         self._touched.clear()
         self._touched.update((int(row["id"]), None) for row in ordered)
 
     def _clear(self) -> None:
+        super()._clear()
         names = ("ticket", "contact", "agent", "group", "product", "role", "company", "email_config", "field")
         self.tables = {name: {} for name in (*names, "attachment", "survey", "rating")}
         self.owned = {"conversation": {}}
@@ -53,19 +46,6 @@ class Desk(Ledger):
         self._people: dict[tuple[str, str], int] = {}
         self._touched: dict[int, None] = {}
         self._touch = 0
-        self._next_id = FIRST_ID
-        self._next_ticket = 1
-
-    def new_id(self) -> int:
-        """The next id of anything but tickets."""
-        self._next_id += 1
-        return self._next_id
-
-    def new_ticket_id(self) -> int:
-        """The next ticket number."""
-        number = self._next_ticket
-        self._next_ticket += 1
-        return number
 
     # -- changing rows --------------------------------------------------------------------------------------
 
@@ -80,21 +60,11 @@ class Desk(Ledger):
         if self.listener is not None:
             self.listener(happened, ticket, more)
 
-    def reset(self) -> None:
-        """Forget every row and every count; the faults stay."""
-        self.empty()
-        self.requests.clear()
-        self.faults.hits.clear()
-        self.meter = Meter(self.meter.limits)
-
     # -- finding rows ---------------------------------------------------------------------------------------
 
-    def row(self, table: str, key: Key) -> Row:
-        """The row, or 404."""
-        found = self.tables[table].get(key)
-        if found is None:
-            raise not_found()
-        return found
+    def not_found(self) -> Refusal:
+        """The vendor's 404."""
+        return not_found()
 
     def live_ticket(self, number: int) -> Row:
         """A ticket that can be worked on, or 404 (deleted and spam: unconfirmed)."""

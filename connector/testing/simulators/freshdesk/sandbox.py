@@ -10,11 +10,6 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
-
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from connector.testing.simulators.freshdesk import (
     account,
@@ -34,13 +29,13 @@ from connector.testing.simulators.freshdesk.desk import Desk
 from connector.testing.simulators.freshdesk.faults import Faults
 from connector.testing.simulators.freshdesk.limits import Limits, Meter
 from connector.testing.simulators.journal import Journal
-from connector.testing.simulators.line import Listener
+from connector.testing.simulators.sandbox import Sandbox
 from connector.testing.simulators.web import File
 
 SECRET_HEADER = "X-Webhook-Secret"
 
 
-class FreshdeskSandbox:
+class FreshdeskSandbox(Sandbox[Desk, hooks.Courier, Faults, Limits]):
     """One account.
 
     `data` is the file it lives in (None = memory only), `rate_limit` the account's requests a minute (None turns
@@ -48,6 +43,9 @@ class FreshdeskSandbox:
     every change, with `webhook_secret` in the header `webhook_header`; `rule` says all of that and the body in full.
     `clock` gives Unix seconds. Rows are returned as copies in the API's own words.
     """
+
+    name = "freshdesk-sandbox"
+    home = "http://sandbox.freshdesk.com"
 
     def __init__(
         self,
@@ -68,83 +66,13 @@ class FreshdeskSandbox:
             limits = Limits.off() if rate_limit is None else Limits(account=rate_limit)
         if rule is None and webhook_url is not None:
             rule = hooks.Rule(webhook_url, {webhook_header: webhook_secret} if webhook_secret else {})
-        self._journal = Journal(data) if data is not None else None
-        self.desk = Desk(self._journal, faults or Faults(), seed, limits, clock)
-        self._courier = hooks.Courier(self.desk, rule, webhook_timeout)
-        self.desk.listener = self._courier.post
-        self._listener: Listener | None = None
-        self._seed()
-        self.app = Starlette(
-            routes=[
-                Mount("/api/v2", app=Api(self.desk)),
-                Mount("/_sandbox", routes=control.routes(self)),
-                *pages.routes(self),
-            ]
-        )
-
-    # -- running --------------------------------------------------------------------------------------------
-
-    def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
-        """Listen in a thread of its own; the base address, ready to be asked."""
-        self._listener = Listener(self.app, host, port, "freshdesk-sandbox")
-        self._start_courier()
-        self._listener.start()
-        return self._listener.address
-
-    def run(self, host: str, port: int, ready: Callable[[str], None] | None = None) -> None:
-        """Listen here until interrupted; `ready` is told the base address."""
-        self._listener = Listener(self.app, host, port, "freshdesk-sandbox")
-        self._start_courier()
-        if ready is not None:
-            ready(self._listener.address)
-        try:
-            self._listener.run()
-        finally:
-            self.stop()
-
-    def stop(self) -> None:
-        """Stop listening and calling out, let go of the file."""
-        if self._listener is not None:
-            self._listener.stop()
-            self._listener = None
-        self._courier.stop()
-        if self._journal is not None:
-            self._journal.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def address(self) -> str:
-        """The base address while it listens."""
-        return self._listener.address if self._listener is not None else "http://sandbox.freshdesk.com"
+        journal = Journal(data) if data is not None else None
+        desk = Desk(journal, faults or Faults(), seed, Meter(limits), clock)
+        super().__init__(desk, hooks.Courier(desk, rule, webhook_timeout), journal)
+        desk.listener = self._courier.post
+        self._open(Api(desk), control.routes(self), pages.routes(self))
 
     # -- looking in -----------------------------------------------------------------------------------------
-
-    @property
-    def faults(self) -> Faults:
-        """The wanted misbehaviour; its attributes may be set at any time."""
-        return self.desk.faults.faults
-
-    @faults.setter
-    def faults(self, wanted: Faults) -> None:
-        with self.desk.lock:
-            self.desk.faults.faults = wanted
-
-    @property
-    def limits(self) -> Limits:
-        """The allowed requests; setting them starts every count anew."""
-        return self.desk.meter.limits
-
-    @limits.setter
-    def limits(self, wanted: Limits) -> None:
-        with self.desk.lock:
-            self.desk.meter = Meter(wanted)
 
     @property
     def rule(self) -> hooks.Rule | None:
@@ -155,16 +83,6 @@ class FreshdeskSandbox:
     def rule(self, wanted: hooks.Rule | None) -> None:
         with self.desk.lock:
             self._courier.rule = wanted
-
-    def hits(self) -> dict[str, int]:
-        """How often each fault struck."""
-        with self.desk.lock:
-            return dict(self.desk.faults.hits)
-
-    def requests(self) -> dict[str, int]:
-        """How often each endpoint was asked, e.g. `POST /api/v2/tickets`, `PUT /api/v2/tickets/*`."""
-        with self.desk.lock:
-            return dict(self.desk.requests)
 
     def tickets(self) -> list[Row]:
         """Every ticket, oldest first, deleted ones and spam too."""
@@ -327,18 +245,7 @@ class FreshdeskSandbox:
         with self.desk.turn():
             return copy.deepcopy(people.create(self.desk, wanted))
 
-    def reset(self) -> None:
-        """A fresh account: default rows, no counts; the faults stay."""
-        with self.desk.turn():
-            self._courier.clear()
-            self.desk.reset()
-            self._seed()
-
     # -- inside ---------------------------------------------------------------------------------------------
-
-    def _start_courier(self) -> None:
-        if not self._courier.is_alive():
-            self._courier.start()
 
     def _seed(self) -> None:
         with self.desk.turn():

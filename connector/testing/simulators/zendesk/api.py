@@ -8,30 +8,24 @@ unconfirmed.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
 import json
-import secrets
-from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
 from connector.testing.simulators.dice import Fault
-from connector.testing.simulators.line import Receive, Scope, Send, content, cut
-from connector.testing.simulators.routes import Routes
+from connector.testing.simulators.door import PREFIX, Door, Found, Handler, dump
+from connector.testing.simulators.line import Scope
 from connector.testing.simulators.zendesk import account_routes, people, people_routes, ticket_routes, uploads
 from connector.testing.simulators.zendesk.account import ADMIN_EMAIL, TOKEN
 from connector.testing.simulators.zendesk.answers import Actor, Answer, Call, Refusal, Row, query_of
 from connector.testing.simulators.zendesk.desk import Desk
 
-Handler = Callable[[Desk, Call], Answer]
-PREFIX = "/api/v2/"
 KEY_LIFETIME_S = 2 * 3600
 MAX_KEY = 255
 _ADMIN_ONLY = ("incremental/", "webhooks")
-_HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1><p>Please try again later.</p></body></html>"
 _RUSSIAN = {
     "RecordInvalid": "Ошибка проверки записи",
     "RecordNotFound": "Не найдено",
@@ -45,56 +39,19 @@ _RUSSIAN = {
 }
 
 
-class Api:
+class Api(Door[Desk, Call]):
     """The ASGI application below `/api/v2/`."""
 
+    headers = ((b"x-zendesk-api-version", b"v2"), (b"cache-control", b"max-age=0, private, must-revalidate"))
+
     def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._routes: Routes[Handler] = Routes(
-            PREFIX, [*ticket_routes.ROUTES, *people_routes.ROUTES, *account_routes.ROUTES, *uploads.ROUTES]
+        super().__init__(
+            desk, [*ticket_routes.ROUTES, *people_routes.ROUTES, *account_routes.ROUTES, *uploads.ROUTES]
         )
         self._users: dict[str, int | None] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or cut its connection."""
-        call = _call(scope, await content(receive))
-        path = call.path.removeprefix(PREFIX)
-        found = self._routes.find(call.method, path)
-        with self._desk.lock:
-            self._desk.requests[found[1] if found else f"{call.method} (unknown)"] += 1
-            struck = {fault.name: fault for fault in self._desk.faults.draw(call.method, call.path)}
-        wanted = self._desk.faults.faults
-        if "slow" in struck:
-            await asyncio.sleep(struck["slow"].options.get("seconds", wanted.slow_s))
-        if "cut_before" in struck:
-            await cut(scope, receive)
-            return
-        if "late_apply" in struck:
-            wait = struck["late_apply"].options.get("seconds", wanted.late_apply_s)
-            asyncio.get_running_loop().call_later(wait, self.apply, call, found, False)
-            await cut(scope, receive)
-            return
-        answer = self._spoiled(struck) or self.apply(call, found, "text_plain_errors" in struck)
-        if "answer_lost" in struck:
-            await cut(scope, receive)
-            return
-        await _send(send, answer)
-
-    def apply(self, call: Call, found: tuple[Handler, str, list[str]] | None, plain: bool) -> Answer:
-        """Do what the request asks and tell the result; refusals are results too."""
-        desk = self._desk
-        with desk.turn():
-            headers: dict[str, str] = {}
-            try:
-                headers = desk.meter.account(desk.clock())
-                answer = self._handled(call, found)
-            except Refusal as refusal:
-                plain = plain or desk.faults.happens("text_plain_errors")
-                return _refused(refusal, headers, plain, desk.faults.faults.localized_errors)
-            answer.headers = headers | answer.headers
-            return answer
-
-    def _handled(self, call: Call, found: tuple[Handler, str, list[str]] | None) -> Answer:
+    def handled(self, call: Call, found: Found[Desk, Call] | None) -> Answer:
+        """Staff only, and admins where the vendor says so; a creation once for each key."""
         path = call.path.removeprefix(PREFIX)
         user = self._user(call.headers.get("authorization", ""))
         if user is None and path != "users/me":
@@ -117,7 +74,7 @@ class Api:
             return self._once(call, handler)
         return handler(self._desk, call)
 
-    def _once(self, call: Call, handler: Handler) -> Answer:
+    def _once(self, call: Call, handler: Handler[Desk, Call]) -> Answer:
         desk = self._desk
         key = call.headers["idempotency-key"]
         if len(key) > MAX_KEY:
@@ -135,7 +92,7 @@ class Api:
             headers = {**known["headers"], "x-idempotency-lookup": "hit"}
             return Answer(known["status"], raw=known["body"].encode(), headers=headers)
         answer = handler(desk, call)
-        answer.raw = _dump(answer.body)
+        answer.raw = dump(answer.body)
         kept.pop(key, None)
         row = {"status": answer.status, "headers": answer.headers, "body": answer.raw.decode()}
         desk.put("idempotency", row | {"digest": digest, "until": desk.clock() + KEY_LIFETIME_S}, key=key)
@@ -165,25 +122,28 @@ class Api:
         number = self._desk.users_by_email.get(email)
         return number if number is not None and people.is_staff(self._desk.users[number]) else None
 
-    def _spoiled(self, struck: dict[str, Fault]) -> Answer | None:
-        faults = self._desk.faults.faults
-        if "error_5xx" in struck:
-            options = struck["error_5xx"].options
-            status = options.get("status") or self._desk.faults.pick([500, 502, 503])
-            headers = {"Retry-After": str(options.get("retry_after", faults.retry_after_s))}
-            html = _HTML.format(
-                {500: "Internal Server Error", 502: "Bad Gateway"}.get(status, "Down for maintenance")
-            )
-            return Answer(status, raw=html.encode(), headers=headers, content_type="text/html; charset=UTF-8")
-        for name in ("rate_429", "rate_429_plain"):
-            if name in struck:
-                words = "Number of allowed API requests per minute exceeded"
-                headers = {"Retry-After": str(struck[name].options.get("retry_after", faults.retry_after_s))}
-                refusal = Refusal(429, {"error": "APIRateLimitExceeded", "description": words}, headers)
-                return _refused(refusal, {}, name.endswith("plain"), faults.localized_errors)
-        if "requester_collision" in struck:
+    def counted(self, call: Call, name: str) -> dict[str, str]:
+        """Count it in its windows."""
+        return self._desk.meter.account(self._desk.clock())
+
+    def too_many(self, wait: int) -> Refusal:
+        """The 429 as clients quote it."""
+        words = "Number of allowed API requests per minute exceeded"
+        return Refusal(429, {"error": "APIRateLimitExceeded", "description": words}, {"Retry-After": str(wait)})
+
+    def refused(self, refusal: Refusal, headers: dict[str, str], plain: bool, russian: bool) -> Answer:
+        """See `_refused`."""
+        return _refused(refusal, headers, plain, russian)
+
+    def read(self, scope: Scope, body: bytes) -> Call:
+        """See `_call`."""
+        return _call(scope, body)
+
+    def spoiled(self, struck: dict[str, Fault]) -> Answer | None:
+        """The common ones, and two requesters made at once."""
+        if "requester_collision" in struck and not {"error_5xx", "rate_429", "rate_429_plain"} & struck.keys():
             return _refused(people.collision(), {}, True, False)
-        return None
+        return super().spoiled(struck)
 
 
 def _call(scope: Scope, body: bytes) -> Call:
@@ -194,22 +154,6 @@ def _call(scope: Scope, body: bytes) -> Call:
     actor = Actor(0, address=str(client[0]))
     query = query_of(scope["query_string"])
     return Call(scope["method"], path, query, headers, body, base, actor, "end-user")
-
-
-async def _send(send: Send, answer: Answer) -> None:
-    body = answer.raw if answer.raw is not None else b"" if answer.status == 204 else _dump(answer.body)
-    headers = [
-        (b"content-type", answer.content_type.encode()),
-        (b"content-length", b"%d" % len(body)),
-        (b"x-zendesk-api-version", b"v2"),
-        (b"x-request-id", secrets.token_hex(16).encode()),
-        (b"cache-control", b"max-age=0, private, must-revalidate"),
-    ]
-    if answer.status == 204:
-        headers = headers[2:]
-    headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _refused(refusal: Refusal, headers: dict[str, str], plain: bool, russian: bool) -> Answer:
@@ -242,7 +186,3 @@ def _json(body: bytes) -> Row:
         words = "The request body is not valid JSON"
         raise Refusal(400, {"error": {"title": "Invalid request", "message": words}}) from None
     return found if isinstance(found, dict) else {}
-
-
-def _dump(body: Any) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

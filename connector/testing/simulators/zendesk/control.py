@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 def routes(sandbox: ZendeskSandbox) -> list[Route]:
     """The routes of one sandbox; wrong input is 400 with a sentence."""
 
-    def set_faults(_: Request, wanted: Row) -> Row:
-        with sandbox.desk.lock:
-            return sandbox.desk.faults.change(wanted)
-
-    def set_limits(_: Request, wanted: Row) -> Row:
-        sandbox.limits = control.changed_limits(sandbox.limits, wanted)
-        return sandbox.limits.shown()
-
     def reply(request: Request, wanted: Row) -> Row:
         files = [
             item if isinstance(item, str) else (item["name"], item["content_type"], base64.b64decode(item["content"]))
@@ -50,11 +42,6 @@ def routes(sandbox: ZendeskSandbox) -> list[Route]:
         sandbox.delete(request.path_params["id"])
         return sandbox.ticket(request.path_params["id"])
 
-    def merge(request: Request, wanted: Row) -> Row:
-        source = int(wanted["source"])
-        sandbox.merge(request.path_params["id"], source)
-        return sandbox.ticket(source)
-
     def make_private(request: Request, _: Row) -> Row:
         sandbox.make_private(request.path_params["id"], request.path_params["comment"])
         return {}
@@ -63,22 +50,12 @@ def routes(sandbox: ZendeskSandbox) -> list[Route]:
         sandbox.redact(request.path_params["id"], request.path_params["comment"], str(wanted.get("text") or ""))
         return {}
 
-    def reset(_: Request, __: Row) -> Row:
-        sandbox.reset()
-        return {}
-
     table: list[tuple[str, str, control.Act]] = [
-        ("GET", "/state", lambda _, __: sandbox.state()),
-        ("GET", "/faults", lambda _, __: sandbox.desk.faults.shown()),
-        ("PUT", "/faults", set_faults),
-        ("GET", "/limits", lambda _, __: sandbox.limits.shown()),
-        ("PUT", "/limits", set_limits),
+        *control.common(sandbox),
         ("POST", "/tickets/{id:int}/reply", reply),
         ("POST", "/tickets/{id:int}/close", close),
         ("POST", "/tickets/{id:int}/delete", delete),
-        ("POST", "/tickets/{id:int}/merge", merge),
         ("POST", "/tickets/{id:int}/comments/{comment:int}/make_private", make_private),
         ("POST", "/tickets/{id:int}/comments/{comment:int}/redact", redact),
-        ("POST", "/reset", reset),
     ]
     return control.routes(table)

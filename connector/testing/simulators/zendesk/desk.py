@@ -7,41 +7,34 @@ external id, e-mail and identity cost the same however many rows there are.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Iterator
 
-from connector.testing.simulators.dice import FaultBox
+from connector.testing.simulators.desk import AccountDesk
 from connector.testing.simulators.journal import Journal, Key
-from connector.testing.simulators.ledger import Ledger
-from connector.testing.simulators.zendesk.answers import Row, not_found
+from connector.testing.simulators.zendesk.answers import Refusal, Row, not_found
 from connector.testing.simulators.zendesk.faults import Faults
-from connector.testing.simulators.zendesk.limits import Limits, Meter
+from connector.testing.simulators.zendesk.limits import Meter
 
 ACCOUNT_ID = 22129848
-FIRST_ID = 24_000_000_000_000
-"""Ids of everything but tickets start beyond 32 bits, as the vendor's do today."""
-
-Listener = Callable[[str, Row, Row], None]
 
 
-class Desk(Ledger):
+class Desk(AccountDesk[Faults, Meter]):
     """All rows of the account.
 
     `tickets`, `users`... map an id to a row; `comments`, `audits` and `identities` map the owner's id to such
     a mapping, oldest first. `clock` gives Unix seconds.
     """
 
+    first_id = 24_000_000_000_000
+
     def __init__(
-        self, journal: Journal | None, faults: Faults, seed: int, limits: Limits, clock: Callable[[], float]
+        self, journal: Journal | None, faults: Faults, seed: int, meter: Meter, clock: Callable[[], float]
     ) -> None:
-        self.faults = FaultBox(faults, seed)
-        self.meter = Meter(limits)
-        self.requests: Counter[str] = Counter()
-        self.listener: Listener | None = None
-        super().__init__(journal, clock)
+        super().__init__(journal, faults, seed, meter, clock)
         self._order_touches()
 
     def _clear(self) -> None:
+        super()._clear()
         self.tables = {}
         self.owned = {"comment": {}, "audit": {}, "identity": {}}
         for name in ("ticket", "user", "upload", "attachment", "webhook", "trigger", "job", "ticket_field"):
@@ -61,21 +54,6 @@ class Desk(Ledger):
         self._touches: list[tuple[int, int, int]] = []
         self._next_touch = 0
         self._events: list[tuple[int, int, int]] = []
-        self._next_id = FIRST_ID
-        self._next_ticket = 1
-
-    # -- ids --------------------------------------------------------------------------------------------------
-
-    def new_id(self) -> int:
-        """The next id of anything but tickets."""
-        self._next_id += 1
-        return self._next_id
-
-    def new_ticket_id(self) -> int:
-        """The next ticket number."""
-        number = self._next_ticket
-        self._next_ticket += 1
-        return number
 
     # -- changing rows --------------------------------------------------------------------------------------
 
@@ -92,21 +70,11 @@ class Desk(Ledger):
         if self.listener is not None:
             self.listener(kind, ticket, event)
 
-    def reset(self) -> None:
-        """Forget every row and every count; the faults stay."""
-        self.empty()
-        self.requests.clear()
-        self.faults.hits.clear()
-        self.meter = Meter(self.meter.limits)
-
     # -- finding rows ---------------------------------------------------------------------------------------
 
-    def row(self, table: str, key: Key) -> Row:
-        """The row, or 404."""
-        found = self.tables[table].get(key)
-        if found is None:
-            raise not_found()
-        return found
+    def not_found(self) -> Refusal:
+        """The vendor's 404."""
+        return not_found()
 
     def ticket(self, number: int) -> Row:
         """A ticket that is not deleted, or 404."""

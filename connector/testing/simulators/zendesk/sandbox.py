@@ -10,14 +10,9 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
-
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from connector.testing.simulators.journal import Journal
-from connector.testing.simulators.line import Listener
+from connector.testing.simulators.sandbox import Sandbox
 from connector.testing.simulators.web import File
 from connector.testing.simulators.zendesk import (
     account,
@@ -36,13 +31,16 @@ from connector.testing.simulators.zendesk.faults import Faults
 from connector.testing.simulators.zendesk.limits import Limits, Meter
 
 
-class ZendeskSandbox:
+class ZendeskSandbox(Sandbox[Desk, hooks.Courier, Faults, Limits]):
     """One account.
 
     `data` is the file it lives in (None = memory only), `rate_limit` the account's requests a minute (None
     turns every limit off, unless `limits` says otherwise), `webhook_url` is called for every event, signed
     with `webhook_secret`, `clock` gives Unix seconds. Rows are returned as copies in the API's own words.
     """
+
+    name = "zendesk-sandbox"
+    home = "http://sandbox.example.com"
 
     def __init__(
         self,
@@ -59,94 +57,14 @@ class ZendeskSandbox:
     ) -> None:
         if limits is None:
             limits = Limits.off() if rate_limit is None else Limits(account=rate_limit)
-        self._journal = Journal(data) if data is not None else None
-        self.desk = Desk(self._journal, faults or Faults(), seed, limits, clock)
-        self._courier = hooks.Courier(self.desk, webhook_timeout)
-        self.desk.listener = self._courier.post
+        journal = Journal(data) if data is not None else None
+        desk = Desk(journal, faults or Faults(), seed, Meter(limits), clock)
+        super().__init__(desk, hooks.Courier(desk, webhook_timeout), journal)
+        desk.listener = self._courier.post
         self._webhook = (webhook_url, webhook_secret)
-        self._listener: Listener | None = None
-        self._seed()
-        self.app = Starlette(
-            routes=[
-                Mount("/api/v2", app=Api(self.desk)),
-                Mount("/_sandbox", routes=control.routes(self)),
-                *pages.routes(self),
-            ]
-        )
-
-    # -- running --------------------------------------------------------------------------------------------
-
-    def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
-        """Listen in a thread of its own; the base address, ready to be asked."""
-        self._listener = Listener(self.app, host, port, "zendesk-sandbox")
-        self._start_courier()
-        self._listener.start()
-        return self._listener.address
-
-    def run(self, host: str, port: int, ready: Callable[[str], None] | None = None) -> None:
-        """Listen here until interrupted; `ready` is told the base address."""
-        self._listener = Listener(self.app, host, port, "zendesk-sandbox")
-        self._start_courier()
-        if ready is not None:
-            ready(self._listener.address)
-        try:
-            self._listener.run()
-        finally:
-            self.stop()
-
-    def stop(self) -> None:
-        """Stop listening and calling out, let go of the file."""
-        if self._listener is not None:
-            self._listener.stop()
-            self._listener = None
-        self._courier.stop()
-        if self._journal is not None:
-            self._journal.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def address(self) -> str:
-        """The base address while it listens."""
-        return self._listener.address if self._listener is not None else "http://sandbox.example.com"
+        self._open(Api(desk), control.routes(self), pages.routes(self))
 
     # -- looking in -----------------------------------------------------------------------------------------
-
-    @property
-    def faults(self) -> Faults:
-        """The wanted misbehaviour; its attributes may be set at any time."""
-        return self.desk.faults.faults
-
-    @faults.setter
-    def faults(self, wanted: Faults) -> None:
-        with self.desk.lock:
-            self.desk.faults.faults = wanted
-
-    @property
-    def limits(self) -> Limits:
-        """The allowed requests; setting them starts every count anew."""
-        return self.desk.meter.limits
-
-    @limits.setter
-    def limits(self, wanted: Limits) -> None:
-        with self.desk.lock:
-            self.desk.meter = Meter(wanted)
-
-    def hits(self) -> dict[str, int]:
-        """How often each fault struck."""
-        with self.desk.lock:
-            return dict(self.desk.faults.hits)
-
-    def requests(self) -> dict[str, int]:
-        """How often each endpoint was asked, e.g. `POST /api/v2/tickets`, `PUT /api/v2/tickets/*`."""
-        with self.desk.lock:
-            return dict(self.desk.requests)
 
     def tickets(self) -> list[Row]:
         """Every ticket, oldest first; deleted ones have the status `deleted`."""
@@ -258,18 +176,7 @@ class ZendeskSandbox:
         with self.desk.turn():
             comments.redact(self.desk, self.desk.ticket(ticket_id), comment_id, text)
 
-    def reset(self) -> None:
-        """A fresh account: default rows, no counts; the faults stay."""
-        with self.desk.turn():
-            self._courier.clear()
-            self.desk.reset()
-            self._seed()
-
     # -- inside ---------------------------------------------------------------------------------------------
-
-    def _start_courier(self) -> None:
-        if not self._courier.is_alive():
-            self._courier.start()
 
     def _seed(self) -> None:
         with self.desk.turn():
