@@ -8,11 +8,11 @@ id is taken from it. The rule's simple content wraps its placeholders in `freshd
 from __future__ import annotations
 
 import hmac
-import json as jsonlib
 from typing import Any
 
 from connector.adapter import Hook
 from connector.errors import BadHook
+from connector.helpdesks.hooks import object_in, ticket_id
 from connector.model import TicketId
 
 
@@ -29,22 +29,10 @@ def verify(hook: Hook, secret: str, header: str) -> None:
 
 def tickets_in(body: bytes) -> tuple[TicketId, ...]:
     """The ticket a body names as `ticket_id`, alone or in `freshdesk_webhook`. BadHook for others."""
-    try:
-        payload = jsonlib.loads(body)
-    except (ValueError, RecursionError):
-        raise BadHook("the body is not JSON", status=400) from None
-    if not isinstance(payload, dict):
-        raise BadHook("the body has to be a JSON object", status=400)
+    payload = object_in(body)
     wrapped = payload.get("freshdesk_webhook")
     inner: dict[str, Any] = wrapped if isinstance(wrapped, dict) else payload
-    ticket = _ticket(inner.get("ticket_id"))
+    ticket = ticket_id(inner.get("ticket_id"))
     if ticket is None:
         raise BadHook('the body names no ticket: give the rule the content {"ticket_id": {{ticket.id}}}', status=400)
     return (ticket,)
-
-
-def _ticket(value: object) -> TicketId | None:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return None
-    word = str(value).strip()
-    return TicketId(word) if word.isascii() and word.isdigit() and len(word) <= 20 and int(word) > 0 else None

@@ -10,12 +10,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json as jsonlib
 from datetime import UTC, datetime
 from typing import Any
 
 from connector.adapter import Hook
 from connector.errors import BadHook
+from connector.helpdesks.hooks import object_in, ticket_id
 from connector.model import TicketId
 
 _SUBJECT = "zen:ticket:"
@@ -50,12 +50,7 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
 
 def tickets_in(body: bytes) -> tuple[TicketId, ...]:
     """The tickets a payload names: Zendesk's own event, or a trigger's {"ticket_id": …}. BadHook for others."""
-    try:
-        payload = jsonlib.loads(body)
-    except (ValueError, RecursionError):
-        raise BadHook("the body is not JSON", status=400) from None
-    if not isinstance(payload, dict):
-        raise BadHook("the body has to be a JSON object", status=400)
+    payload = object_in(body)
     found = [ticket for ticket in _named(payload) if ticket is not None]
     if not found:
         raise BadHook("the body names no ticket: neither a ticket event nor ticket_id", status=400)
@@ -65,20 +60,13 @@ def tickets_in(body: bytes) -> tuple[TicketId, ...]:
 def _named(payload: dict[str, Any]) -> list[TicketId | None]:
     subject, kind = str(payload.get("subject") or ""), str(payload.get("type") or "")
     if subject.startswith(_SUBJECT):
-        return [_ticket(subject.removeprefix(_SUBJECT)), _merged_into(payload)]
+        return [ticket_id(subject.removeprefix(_SUBJECT)), _merged_into(payload)]
     if kind.startswith(_TYPE):
         detail = payload.get("detail")
-        return [_ticket(detail.get("id")) if isinstance(detail, dict) else None, _merged_into(payload)]
-    return [_ticket(payload.get("ticket_id"))]
+        return [ticket_id(detail.get("id")) if isinstance(detail, dict) else None, _merged_into(payload)]
+    return [ticket_id(payload.get("ticket_id"))]
 
 
 def _merged_into(payload: dict[str, Any]) -> TicketId | None:
     event = payload.get("event")
-    return _ticket(event.get("target_ticket_id")) if isinstance(event, dict) else None
-
-
-def _ticket(value: object) -> TicketId | None:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return None
-    text = str(value).strip()
-    return TicketId(text) if text.isascii() and text.isdigit() and int(text[:20]) > 0 and len(text) <= 20 else None
+    return ticket_id(event.get("target_ticket_id")) if isinstance(event, dict) else None
