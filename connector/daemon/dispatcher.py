@@ -65,6 +65,14 @@ class _Settle:
 _Job = _Accept | _Run | _Intend | _Settle
 
 
+def written(future: Future[T], within: float) -> T:
+    """What a turn of the writer gave; Temporary when it did not come about within so many seconds."""
+    try:
+        return future.result(timeout=within)
+    except TimeoutError:
+        raise Temporary("the database does not answer", service="store") from None
+
+
 class Dispatcher:
     """The writer thread and the queue of claims it feeds. `accounts` are asked for at every turn."""
 
@@ -122,10 +130,7 @@ class Dispatcher:
         """Give back when the intent is durable. LeaseLost, Temporary: it is not, send nothing."""
         job = _Intend(intent)
         self._jobs.put(job)
-        try:
-            job.future.result(timeout=self.lease)
-        except TimeoutError:
-            raise Temporary("the database does not answer", service="store") from None
+        written(job.future, self.lease)
 
     def settle(self, outcome: Outcome) -> None:
         """Write this ending as soon as the database takes it."""

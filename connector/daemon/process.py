@@ -22,7 +22,7 @@ from connector.adapter import Hook
 from connector.app import Assembly
 from connector.config import Config
 from connector.config import load as load_config
-from connector.daemon.dispatcher import Dispatcher
+from connector.daemon.dispatcher import Dispatcher, written
 from connector.daemon.metrics import exposition
 from connector.daemon.pullers import Puller, ReplyPuller, SourcePuller
 from connector.errors import ConfigError, ConnectorError, Temporary
@@ -178,8 +178,8 @@ class Daemon:
         self._dispatcher.stop_claiming()
         for loop in self._loops.values():
             loop.join(5)
-        with contextlib.suppress(ConnectorError, TimeoutError):
-            self._dispatcher.run(lambda tx: release_pulls(tx, self.owner)).result(timeout=10)
+        with contextlib.suppress(ConnectorError):
+            written(self._dispatcher.run(lambda tx: release_pulls(tx, self.owner)), 10)
         # that was a turn that claimed nothing, so no claim can come any more and the workers may go home
         self._dispatcher.claims.close()
         clean = self._dispatcher.stop(within=45)
@@ -285,12 +285,12 @@ class Daemon:
                 return
             try:
                 work = self._dispatcher.run(lambda tx: doubtful(tx, self.owner, patience.reconcile_after, 50))
-                for claim in work.result(timeout=60):
+                for claim in written(work, 60):
                     self._check_again(claim)
                 late = self._dispatcher.run(lambda tx: overdue(tx, self.owner, patience.tell_after, 50))
-                for claim, why in late.result(timeout=60):
+                for claim, why in written(late, 60):
                     self._tell_waiting(claim, why)
-            except (Temporary, TimeoutError):
+            except Temporary:
                 continue
             except Exception:  # noqa: BLE001 - tried again at the next round
                 self._log.exception("reconciler failed")
@@ -299,12 +299,12 @@ class Daemon:
         told = reconcile(claim, self._wiring)
         if told:
             self._log.error("written more than once", delivery=claim.id, ticket=claim.ticket)
-        self._dispatcher.run(lambda tx: checked(tx, claim, told)).result(timeout=60)
+        written(self._dispatcher.run(lambda tx: checked(tx, claim, told)), 60)
 
     def _tell_waiting(self, claim: Claim, why: str) -> None:
         note = waiting(claim, self._wiring, why or "it has not been its turn yet")
         if note is not None:
-            self._dispatcher.run(lambda tx: tell_waiting(tx, claim, note)).result(timeout=60)
+            written(self._dispatcher.run(lambda tx: tell_waiting(tx, claim, note)), 60)
             self._log.warning("reply waits", delivery=claim.id, ticket=claim.ticket, why=why)
 
     # --- pullers ---
@@ -342,7 +342,7 @@ class Daemon:
             config = load_config(self.config.file)
             policy = triage.load(config.mappings)
             self._declare(config)
-        except (ConnectorError, TimeoutError) as error:
+        except ConnectorError as error:
             problems = [str(p) for p in error.problems] if isinstance(error, ConfigError) else [str(error)]
             self._log.error(
                 "reload refused, the old configuration goes on", problems=len(problems), first=problems[0]
@@ -364,7 +364,7 @@ class Daemon:
 
     def _declare(self, config: Config) -> None:
         """Every account and its budget, before the first call is made under it."""
-        self._dispatcher.run(lambda tx: app.declare(tx, config)).result(timeout=30)
+        written(self._dispatcher.run(lambda tx: app.declare(tx, config)), 30)
 
     def _exchange(self, assembly: Assembly, policy: triage.Policy) -> None:
         """Swap the adapters and the policy; pullers of what changed are stopped and begun anew."""
@@ -396,8 +396,8 @@ class Daemon:
         value = json.dumps(
             {"at": time.time(), "ok": ok, "policy": self._wiring.policy.version, "problems": problems[:20]}
         )
-        with contextlib.suppress(ConnectorError, TimeoutError):
-            self._dispatcher.run(lambda tx: remember(tx, "reload", value)).result(timeout=30)
+        with contextlib.suppress(ConnectorError):
+            written(self._dispatcher.run(lambda tx: remember(tx, "reload", value)), 30)
 
     def _fingerprint(self) -> tuple[tuple[str, int, int], ...]:
         """Which files make up the configuration, and when they were last written."""

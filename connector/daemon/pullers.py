@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from connector import log
+from connector.daemon.dispatcher import written
 from connector.errors import (
     AuthFailed,
     BadAnswer,
@@ -109,10 +110,7 @@ class Puller:
         raise NotImplementedError
 
     def _do(self, work: Callable[[Tx], T]) -> T:
-        try:
-            return self.writer.run(work).result(timeout=120)
-        except TimeoutError:
-            raise Temporary("the database does not answer", service="store") from None
+        return written(self.writer.run(work), 120)
 
     def _move(self, tx: Tx, pull: Pull, cursor: Cursor) -> None:
         """The bookmark, in the transaction of what it stands for; all of it is rolled back when the right is lost."""

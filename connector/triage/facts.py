@@ -36,7 +36,7 @@ def words_of(folded: str) -> list[str]:
     return _WORD.findall(folded)
 
 
-_NOTHING_KNOWN = Past()
+NOTHING_KNOWN = Past()
 
 
 class Said:
@@ -79,7 +79,7 @@ class Facts:
     """
 
     def __init__(
-        self, mention: Mention, tone: Tone, language: str, zone: tzinfo, said: Said, past: Past = _NOTHING_KNOWN
+        self, mention: Mention, tone: Tone, language: str, zone: tzinfo, said: Said, past: Past = NOTHING_KNOWN
     ) -> None:
         self.mention = mention
         self.tone = tone

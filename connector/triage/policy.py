@@ -28,7 +28,7 @@ from connector.markup import shorten
 from connector.model import Because, Deadlines, Decision, Mention, Past, Priority, Tone, Vocabulary
 from connector.triage.condition import told
 from connector.triage.deadlines import Plan
-from connector.triage.facts import Facts, fold, said_in
+from connector.triage.facts import NOTHING_KNOWN, Facts, fold, said_in
 from connector.triage.feedback import NEGATIVE, Kinds, above
 from connector.triage.guard import Guard
 from connector.triage.lint import lint
@@ -43,7 +43,6 @@ DEFAULT_PRIORITY: Priority = "normal"
 _BY = {"source": "as the source gave it", "rating": "by the stars of the review", "lexicon": "by the words"}
 _CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 _EVIDENCE = 5
-_NOTHING_KNOWN = Past()
 _KEPT = "would ignore this, but a negative mention is never ignored without `allow_negative: true`"
 _NOTHING = "(no text)"
 
@@ -80,7 +79,7 @@ class Policy:
     card_trace: bool
     guard: Guard = field(default=Guard(), repr=False)
 
-    def decide(self, mention: Mention, past: Past = _NOTHING_KNOWN) -> Decision:
+    def decide(self, mention: Mention, past: Past = NOTHING_KNOWN) -> Decision:
         """What becomes of this mention. Pure: the same mention and past give the same decision. Never raises.
 
         `past` covers the last `remember_days` days."""
@@ -118,7 +117,7 @@ class Policy:
             because=tuple(work.trace),
         )
 
-    def outcomes(self, mention: Mention, past: Past = _NOTHING_KNOWN) -> tuple[Outcome, ...]:
+    def outcomes(self, mention: Mention, past: Past = NOTHING_KNOWN) -> tuple[Outcome, ...]:
         """What came of every rule, for `connector explain`."""
         work = self._begun(mention, past)
         found: list[Outcome] = []
