@@ -24,8 +24,9 @@ from connector.errors import (
     Uncertain,
     Unsupported,
 )
-from connector.helpdesks.zendesk import Zendesk, ZendeskOptions
+from connector.helpdesks.zendesk import Zendesk, ZendeskOptions, state_of
 from connector.helpdesks.zendesk.hooks import sign
+from connector.helpdesks.zendesk.people import user_body
 from connector.http import Http
 from connector.model import (
     Attachment,
@@ -37,6 +38,7 @@ from connector.model import (
     Settings,
     TicketDraft,
     TicketId,
+    TicketState,
     key_of,
 )
 from connector.testing.helpdesk_contract import ANNA, BORIS, Canned, HelpdeskContract, HelpdeskStage
@@ -525,6 +527,32 @@ def test_the_ticket_that_another_was_merged_into_is_found(stage: Stage, desk: Ze
     assert merge is not None
     assert merge.into == first
     assert abs(merge.at.timestamp() - time.time()) < 60
+
+
+def test_how_tickets_stand_is_told_with_tags_and_who_works_on_them(stage: Stage, desk: Zendesk) -> None:
+    first, second, third = (opened(desk, word, external_id=word) for word in ("a", "b", "c"))
+    solved = CommentDraft(second, "", settings=Settings(tags=("mute_author",), status="solved"))
+    desk.send(desk.prepare(solved), key_of("s"))
+    stage.delete(third)
+    found = {state.ticket: state for state in desk.read_tickets((first, second, third, TicketId("999")))}
+    assert set(found) == {first, second}
+    assert (found[first].status, found[second].status) == ("new", "solved")
+    assert "mute_author" in found[second].tags
+
+
+@pytest.mark.parametrize(
+    ("rating", "told"),
+    [(None, ""), ({"score": "unoffered"}, ""), ({"score": "good"}, "good"), ({"score": "bad_with_comment"}, "bad")],
+)
+def test_satisfaction_is_good_bad_or_nothing_and_the_assignee_a_name(rating: Any, told: str) -> None:
+    row = {"id": 7, "status": "open", "tags": ["a"], "assignee_id": 5, "satisfaction_rating": rating}
+    assert state_of(row, {5: "Olga"}) == TicketState(TicketId("7"), "open", ("a",), "Olga", told)
+
+
+def test_the_picture_of_a_person_comes_along_when_it_can_be_fetched() -> None:
+    shown = Person("x:1", "Anna", avatar_url="https://x.example/a.png")
+    assert user_body(shown)["remote_photo_url"] == "https://x.example/a.png"
+    assert "remote_photo_url" not in user_body(Person("x:1", "Anna", avatar_url="http://x.example/a.png"))
 
 
 def test_nobody_outside_can_say_where_a_ticket_was_merged_into(stage: Stage, desk: Zendesk) -> None:

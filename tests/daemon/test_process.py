@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+import sqlalchemy as sa
 from daemon_world import DaemonWorld, mention, until
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -21,7 +22,7 @@ from connector.sources.manual import Manual
 from connector.sources.webhook import Webhook
 from connector.store import Store
 from connector.store.store import StoreBusy
-from connector.store.tables import accounts
+from connector.store.tables import accounts, muted
 
 
 @pytest.fixture
@@ -67,6 +68,71 @@ def test_a_private_note_never_leaves(small: DaemonWorld) -> None:
     small.sandbox.agent_reply(1, "for everybody")
     until(lambda: small.bridge.order, "the reply to arrive")
     assert [post["text"] for post in small.bridge.posts.values()] == ["for everybody"]
+
+
+# --- what agents say with tags and merges ---
+
+
+def _tag(world: DaemonWorld, ticket: int, tag: str) -> None:
+    """An agent adds a tag in the helpdesk."""
+    login = ("admin@example.com/token", "sandbox")
+    url = f"{world.sandbox.address}/api/v2/tickets/{ticket}/tags"
+    assert requests.put(url, json={"tags": [tag]}, auth=login, timeout=10).ok
+
+
+def _muted(world: DaemonWorld) -> int:
+    store = Store(world.settings["store"])
+    with store.read() as tx:
+        count = tx.execute(sa.select(sa.func.count()).select_from(muted)).scalar_one()
+    store.close()
+    return int(count)
+
+
+def test_an_answer_the_guard_holds_leaves_when_an_agent_releases_it(world: DaemonWorld) -> None:
+    world.start()
+    world.send(mention(1))
+    world.carried()
+    (ticket,) = world.sandbox.tickets()
+    number = int(ticket["id"])
+    world.sandbox.agent_reply(number, html_body="<p>Call me: +7 903 555-12-34</p>")
+    notes = until(
+        lambda: [c for c in world.sandbox.comments(number) if "Reply held" in c["plain_body"]],
+        "the note of the guard",
+    )
+    assert "+7 903 555-12-34" in notes[0]["plain_body"]
+    assert not world.bridge.order
+    _tag(world, number, "release_reply")
+    until(lambda: world.bridge.order, "the released reply to arrive")
+    until(lambda: "release_reply" not in world.sandbox.ticket(number)["tags"], "the tag to be taken off")
+    world.carried()
+    assert len(world.bridge.posts) == 1
+
+
+def test_whoever_an_agent_mutes_opens_no_more_tickets(world: DaemonWorld) -> None:
+    world.start()
+    world.send(mention(1))
+    world.carried()
+    _tag(world, int(world.sandbox.tickets()[0]["id"]), "mute_author")
+    until(lambda: _muted(world), "the author to be muted")
+    world.send(mention(2, thread_id="elsewhere"))
+    assert world.carried().ignored == {"author muted by an agent on ticket 1": 1}
+    assert len(world.sandbox.tickets()) == 1
+
+
+def test_the_conversation_of_a_merged_ticket_is_answered_from_the_one_that_survived(world: DaemonWorld) -> None:
+    world.start()
+    world.send(mention(1, thread_id="a"), mention(2, thread_id="b", author={"id": "u9", "name": "Olga"}))
+    world.carried()
+    first, second = (int(ticket["id"]) for ticket in world.sandbox.tickets())
+    world.sandbox.merge(first, second)
+    world.sandbox.agent_reply(first, html_body="<p>Both are mended.</p>")
+    until(lambda: world.bridge.order, "the answer to arrive")
+    world.carried()
+    assert len(world.bridge.posts) == 1
+    world.send(mention(3, thread_id="b", author={"id": "u9", "name": "Olga"}))
+    world.carried()
+    assert any("number 3" in c["plain_body"] for c in world.sandbox.comments(first))
+    assert len(world.sandbox.tickets()) == 2
 
 
 # --- reload ---

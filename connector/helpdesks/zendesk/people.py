@@ -92,7 +92,8 @@ class People:
 
 
 def user_body(person: Person) -> Json:
-    """The user as Zendesk takes it. A name is needed (an empty one is a 422), so the external id stands in."""
+    """The user as Zendesk takes it. A name is needed (an empty one is a 422), so the external id stands in. Zendesk
+    fetches the picture itself from `remote_photo_url` (its OpenAPI file, User)."""
     name = " ".join(person.name.split())[:_LONGEST_NAME] or person.external_id.partition(":")[2] or person.external_id
     body: Json = {
         "name": name,
