@@ -199,24 +199,21 @@ class Policy:
         draft = self.answers.find(facts.kinds, (facts.language, "ru" if _CYRILLIC.search(facts.text.raw) else "en"))
         if draft is None:
             return ""
-        try:
-            return draft.text(named)
-        except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
-            why = f"the draft failed on this mention ({type(error).__name__}); none is suggested"
-            work.trace.append(Because("suggestion", "", "template", "", why))
-            return ""
+        return _tried("suggestion", draft, named, work, "the draft failed on this mention", "none is suggested")
 
     def _written(self, name: str, template: Ready | None, usual: Ready, named: Mapping[str, Any], work: _Work) -> str:
-        if template is not None:
-            try:
-                text = template.text(named)
-            except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
-                why = f"the template failed on this mention ({type(error).__name__}); the usual one was taken"
-                work.trace.append(Because(name, "", "template", "", why))
-            else:
-                if text:
-                    return text
-        return usual.text(named) or _NOTHING
+        told = "the template failed on this mention", "the usual one was taken"
+        text = _tried(name, template, named, work, *told) if template is not None else ""
+        return text or usual.text(named) or _NOTHING
+
+
+def _tried(name: str, template: Ready, named: Mapping[str, Any], work: _Work, what: str, instead: str) -> str:
+    """What a template makes of the mention; empty where it fails on it, and the trace says so."""
+    try:
+        return template.text(named)
+    except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        work.trace.append(Because(name, "", "template", "", f"{what} ({type(error).__name__}); {instead}"))
+        return ""
 
 
 class _Work:
