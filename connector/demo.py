@@ -39,7 +39,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from connector import __version__, config, log, triage
+from connector import __version__, config, log, plugins, triage
 from connector.daemon import Daemon
 from connector.errors import ConnectorError
 from connector.markup import shorten, to_text
@@ -149,7 +149,7 @@ def _stage() -> Iterator[_Stage]:
         with resources.as_file(resources.files("connector") / "mappings") as shipped:
             shutil.copytree(shipped, folder / "mappings")
         settings = config.load(folder / "config.yaml")
-        made = Daemon(settings, triage.load(settings.mappings))
+        made = Daemon(settings, triage.load(settings.mappings, find=plugins.tone_detector))
         made.start()
         daemon = made
         site.hooks = f"{daemon.address}/hooks"

@@ -100,7 +100,8 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """`score` runs from -1 (negative) to 1, `confidence` from 0 to 1. `by` is who judged: source or lexicon."""
+    """`score` runs from -1 (negative) to 1, `confidence` from 0 to 1. `by` is who judged: source, rating, words, or
+    another detector's own name."""
 
     label: ToneLabel
     score: float = 0.0

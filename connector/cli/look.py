@@ -126,7 +126,7 @@ def test(ctx: click.Context, folder: Path | None, as_json: bool) -> None:
     """
     place: Place = ctx.obj
     folder = folder or place.mappings()
-    policy = triage.load(folder)
+    policy = place.policy(folder)
     results = triage.run_tests(folder, policy)
     if as_json:
         say.as_json([{"name": r.name, "place": r.place, "ok": r.ok, "mistakes": list(r.mistakes)} for r in results])

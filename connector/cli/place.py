@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from connector import triage
+from connector import plugins, triage
 from connector.config import Config
 from connector.config import load as load_config
 from connector.errors import ConnectorError
@@ -46,7 +46,7 @@ class Place:
 
     def policy(self, folder: Path | None = None) -> triage.Policy:
         """The mapping, from that folder or from the configuration's."""
-        return triage.load(folder or self.mappings())
+        return triage.load(folder or self.mappings(), find=plugins.tone_detector)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from connector import config, triage
+from connector import config
 from connector.cli import say
 from connector.cli.backtest import Backtest, Change, Comparison, Grouping, by_thread, compare, replay
 from connector.cli.explain import explained
@@ -80,7 +80,7 @@ def preview(
         mentions = _from_journal(settings, time.time() - (last or 0), source)
     grouping = _grouping(settings)
     made = replay(mentions, policy, grouping)
-    changes = compare(replay(mentions, triage.load(against), grouping), made) if against is not None else None
+    changes = compare(replay(mentions, place.policy(against), grouping), made) if against is not None else None
     limit = plan or _limit(settings)
     if as_json:
         say.as_json(_as_json(made, changes, limit))

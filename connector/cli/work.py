@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from connector import app, log, triage
+from connector import app, log, plugins, triage
 from connector.cli import say
 from connector.cli.place import Place, opened, running
 from connector.config import Config
@@ -51,7 +51,7 @@ def run(ctx: click.Context, shadow: bool) -> None:
     """
     settings = _place(ctx).config()
     log.configure(json=settings.log.json_lines, level=settings.log.level)
-    policy = triage.load(settings.mappings)
+    policy = triage.load(settings.mappings, find=plugins.tone_detector)
     for warning in policy.warnings:
         say.notice(str(warning))
     daemon = Daemon(settings, policy, shadow=shadow)
@@ -440,7 +440,7 @@ def reload(ctx: click.Context) -> None:
     They are checked first; with a mistake in them the old ones go on.
     """
     settings: Config = _place(ctx).config()
-    policy = triage.load(settings.mappings)
+    policy = triage.load(settings.mappings, find=plugins.tone_detector)
     number = running(settings)
     if number is None:
         raise ConnectorError("no connector runs on this configuration here; `connector run` starts one")

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import IO, Any
 
-from connector import app, log, triage
+from connector import app, log, plugins, triage
 from connector.adapter import Hook
 from connector.app import Assembly
 from connector.config import Config
@@ -340,7 +340,7 @@ class Daemon:
         _notify("RELOADING=1")
         try:
             config = load_config(self.config.file)
-            policy = triage.load(config.mappings)
+            policy = triage.load(config.mappings, find=plugins.tone_detector)
             self._declare(config)
         except ConnectorError as error:
             problems = [str(p) for p in error.problems] if isinstance(error, ConfigError) else [str(error)]

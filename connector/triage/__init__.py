@@ -5,7 +5,7 @@ Policy.decide(mention, past)   the Decision, with a trace that says which rule s
 Policy.lint(vocabulary)  what the mapping names and the helpdesk does not have
 run_tests(directory, p)  the admin's own tests, `tests/*.yaml` beside the mapping
 card(mention, decision)  the context card an agent sees first
-tone(mention)            tone and language, by the shipped word list
+tone(mention)            tone and language, as the shipped model reads them
 mapping_schema()         the JSON Schema for editors
 """
 

@@ -78,7 +78,7 @@ def card(
 def _tone(decision: Decision) -> str:
     tone = decision.tone
     label = tone.label.replace("_", " ")
-    by = {"source": "says the source", "rating": "from the rating", "lexicon": "from the words"}.get(tone.by, tone.by)
+    by = {"source": "says the source", "rating": "from the rating", "words": "from the words"}.get(tone.by, tone.by)
     return label if tone.label == "unknown" or not by else f"{label}, {by}"
 
 

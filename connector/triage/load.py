@@ -26,13 +26,14 @@ from connector.triage.score import Score, read_score
 from connector.triage.settings import Assignment
 from connector.triage.sheet import Sheet, shown
 from connector.triage.templates import MOST_COMMENT, Answers, Ready, read_answer, read_template
-from connector.triage.tone import ToneDetector, lexicon
+from connector.triage.tone import Ngrams, ToneDetector, Trust
+from connector.triage.tone.section import FindDetector, read_tone
 from connector.triage.when import Named, lists_in
 from connector.yamlfile import read
 
 FILE_KEYS = (
-    "timezone", "remember_days", "lists", "calendars", "feedback", "score", "rules", "sources", "brands", "tables",
-    "deadlines", "templates", "card", "guard",
+    "timezone", "remember_days", "tone", "lists", "calendars", "feedback", "score", "rules", "sources", "brands",
+    "tables", "deadlines", "templates", "card", "guard",
 )  # fmt: skip
 TEMPLATES: Mapping[str, int] = {"subject": 2_000, "comment": MOST_COMMENT}
 TEMPLATE_KEYS = (*TEMPLATES, "answers")
@@ -41,9 +42,9 @@ LISTS = "lists"
 REMEMBER_DAYS = 30
 
 
-def load(directory: Path, detector: ToneDetector | None = None) -> Policy:
+def load(directory: Path, detector: ToneDetector | None = None, find: FindDetector | None = None) -> Policy:
     """The policy written in a directory. ConfigError with every problem at once; what only looks wrong is in
-    `Policy.warnings`."""
+    `Policy.warnings`. `detector` reads tones whatever the mapping says; `find` finds the one that it names."""
     files = mapping_files(directory)
     name = directory.resolve().name
     digest = hashlib.sha256()
@@ -59,11 +60,13 @@ def load(directory: Path, detector: ToneDetector | None = None) -> Policy:
             problems += error.problems
         else:
             (lists if path.parent.name == LISTS and path.parent != directory else sheets).append(Sheet(document))
-    merged = _Merged(sheets, lists)
+    merged = _Merged(sheets, lists, directory, find)
     merged.read()
     problems += [problem for sheet in (*lists, *sheets) for problem in sheet.problems]
     problems += review(merged.rules, merged.tables, merged.kinds, merged.score, merged.answers, problems)
     problems += _beside(directory, name, files)
+    if merged.model is not None and merged.model.is_file():
+        digest.update(merged.model.read_bytes())
     if any(problem.severity == "error" for problem in problems):
         raise ConfigError(sorted(problems, key=_order))
     return Policy(
@@ -75,7 +78,8 @@ def load(directory: Path, detector: ToneDetector | None = None) -> Policy:
         tables={table: merged.tables[table] for table in TABLES if table in merged.tables},
         subject=merged.templates.get("subject"),
         comment=merged.templates.get("comment"),
-        detector=detector or lexicon(),
+        detector=detector or merged.detector,
+        trust=merged.trust,
         zone=merged.zone,
         kinds=merged.kinds,
         score=merged.score,
@@ -126,9 +130,14 @@ def _beside(directory: Path, name: str, files: list[Path]) -> list[Problem]:
 class _Merged:
     """What several files say together."""
 
-    def __init__(self, sheets: list[Sheet], lists: list[Sheet]) -> None:
+    def __init__(self, sheets: list[Sheet], lists: list[Sheet], directory: Path, find: FindDetector | None) -> None:
         self.sheets = sheets
         self.list_sheets = lists
+        self.directory = directory
+        self.find = find
+        self.detector: ToneDetector = Ngrams()
+        self.trust = Trust()
+        self.model: Path | None = None
         self.rules: list[Rule] = []
         self.tables: dict[str, dict[str, tuple[Assignment, ...]]] = {}
         self.templates: dict[str, Ready] = {}
@@ -152,6 +161,9 @@ class _Merged:
         for sheet, content in contents:
             self._read_lists(sheet, content.get("lists"))
             self._read_timezone(sheet, content)
+            if content.get("tone") is not None and self._once(sheet, ("tone",)):
+                read_one = read_tone(content["tone"], sheet, self.directory, self.find)
+                self.detector, self.trust, self.model = read_one
         for sheet, content in contents:
             self._read_calendars(sheet, content.get("calendars"))
         ready = {name: calendar for name, calendar in self.calendars.items() if calendar is not None}
@@ -169,6 +181,8 @@ class _Merged:
                 value = {} if content["deadlines"] is None else content["deadlines"]
                 self.plan = read_plan(value, ("deadlines",), sheet, named, self.calendars)
             self._read_templates(sheet, content.get("templates"), named, answers)
+            if "guard" in content and self._once(sheet, ("guard",)):
+                self.guard = read_guard(content["guard"], sheet, self.lists)
             self._read_small(sheet, content)
         self.rules, self.answers = rules.rules, Answers(answers)
         self._unused(contents)
@@ -177,9 +191,6 @@ class _Merged:
         used: set[str] = set()
         for _, content in contents:
             used |= lists_in({key: value for key, value in content.items() if key != "lists"})
-        for sheet, content in contents:
-            if "guard" in content and self._once(sheet, ("guard",)):
-                self.guard = read_guard(content["guard"], sheet, self.lists)
         for sheet, content in contents:
             lists = content.get("lists")
             for name in lists if isinstance(lists, dict) else ():

@@ -36,11 +36,11 @@ from connector.triage.rules import Rule, Tables
 from connector.triage.score import Score
 from connector.triage.settings import Assignment, settings_of
 from connector.triage.templates import DEFAULT_COMMENT, DEFAULT_SUBJECT, MOST_SUBJECT, Answers, Ready, values
-from connector.triage.tone import ToneDetector, judge
+from connector.triage.tone import ToneDetector, Trust, judge
 
 DEFAULT_PRIORITY: Priority = "normal"
 
-_BY = {"source": "as the source gave it", "rating": "by the stars of the review", "lexicon": "by the words"}
+_BY = {"source": "as the source gave it", "rating": "by the stars of the review", "words": "by the words"}
 _CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 _EVIDENCE = 5
 _KEPT = "would ignore this, but a negative mention is never ignored without `allow_negative: true`"
@@ -70,6 +70,7 @@ class Policy:
     subject: Ready | None = field(repr=False)
     comment: Ready | None = field(repr=False)
     detector: ToneDetector = field(repr=False)
+    trust: Trust = field(repr=False)
     zone: tzinfo = field(repr=False)
     kinds: Kinds = field(repr=False)
     score: Score | None = field(repr=False)
@@ -146,7 +147,7 @@ class Policy:
     def _begun(self, mention: Mention, past: Past) -> _Work:
         """What is known before any rule is asked: tone, kinds of feedback, score."""
         said = said_in(mention)
-        tone, language = judge(mention, said, self.detector)
+        tone, language = judge(mention, said, self.detector, self.trust)
         work = _Work(Facts(mention, tone, language, self.zone, said, past), self.score)
         self.kinds.find(work.facts, work.trace)
         work.add_up()

@@ -17,6 +17,8 @@ from connector.triage.guard.personal import FINDERS
 from connector.triage.rules import TABLES
 from connector.triage.score import STEPPED, TALLIES, THRESHOLDS
 from connector.triage.settings import STATUSES, TYPES
+from connector.triage.tone.section import BELIEF
+from connector.triage.tone.weights import CLASSES
 from connector.triage.when import BOUNDS, COUNTS, FIELDS, LABELS, Shape
 
 Schema = dict[str, Any]
@@ -84,6 +86,7 @@ def mapping_schema() -> Schema:
                 "type": "string",
                 "description": "for hour and weekday, such as Europe/Moscow; UTC if absent",
             },
+            "tone": {"$ref": "#/$defs/tone"},
             "rules": {**_RULES, "description": "first to last"},
             "tables": {
                 "type": ["object", "null"],
@@ -241,6 +244,7 @@ def _definitions() -> Schema:
                 },
             },
         },
+        "tone": _tone(),
         "names": {
             "anyOf": [
                 _one_or_many(_TEXT),
@@ -291,6 +295,28 @@ def _definitions() -> Schema:
         },
         "score": _score(),
         "deadlines": _deadlines(),
+    }
+
+
+def _tone() -> Schema:
+    belief: Schema = {"enum": list(BELIEF)}
+    named: Schema = {"type": "object", "additionalProperties": belief}
+    return {
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "description": "whose tone counts, and how texts are read",
+        "properties": {
+            "source": {"anyOf": [belief, named], "description": "the tone a source gives; for all, or each by name"},
+            "stars": {**belief, "description": "the stars of a review"},
+            "unknown_below": {"type": "number", "minimum": 0, "maximum": 1, "description": "least confidence"},
+            "words": {
+                **_object({name: _one_or_many(_TEXT) for name in CLASSES}),
+                "description": "words with a tone of their own here",
+            },
+            "model": {"type": "string", "description": "a file of connector tone train, beside the mapping"},
+            "detector": {"type": "string", "description": "a detector of the entry point group connector.tones"},
+            "options": {"type": "object", "description": "the detector's own options"},
+        },
     }
 
 

@@ -28,7 +28,7 @@ from connector.triage.condition import (
     implies,
 )
 from connector.triage.facts import Facts, said_in
-from connector.triage.tone import judge, lexicon
+from connector.triage.tone import Ngrams, judge
 
 NIGHT = datetime(2026, 3, 1, 0, 30, tzinfo=UTC)  # a Sunday
 
@@ -195,7 +195,7 @@ mentions = st.builds(
 
 def holds(condition: Condition, mention: Mention) -> bool:
     text = said_in(mention)
-    tone, language = judge(mention, text, lexicon())
+    tone, language = judge(mention, text, Ngrams())
     return condition.check(Facts(mention, tone, language, UTC, text))
 
 
@@ -217,7 +217,7 @@ def test_any_all_and_not_keep_the_laws_of_logic(a: Condition, b: Condition, c: C
 @given(conditions, mentions)
 @settings(deadline=None)
 def test_what_is_proved_about_a_condition_holds_for_every_mention(condition: Condition, mention: Mention) -> None:
-    tone, _ = judge(mention, said_in(mention), lexicon())
+    tone, _ = judge(mention, said_in(mention), Ngrams())
     known = {"tone": tone.label, "kind": mention.kind, "private": mention.private, "priority": "normal"}
     can_hold, can_fail = condition.bounds(known)
 
@@ -237,7 +237,7 @@ def test_what_implies_is_never_true_without_what_it_implies(a: Condition, b: Con
 @settings(deadline=None)
 def test_a_condition_can_always_say_why(condition: Condition, mention: Mention) -> None:
     text = said_in(mention)
-    tone, language = judge(mention, text, lexicon())
+    tone, language = judge(mention, text, Ngrams())
     facts = Facts(mention, tone, language, UTC, text)
 
     assert isinstance(condition.tell(facts, condition.check(facts)), str)

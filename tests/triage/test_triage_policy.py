@@ -179,8 +179,8 @@ def test_every_value_has_a_line_with_its_rule_its_place_and_the_reason(tmp_path:
 def test_the_tone_in_the_trace_brings_its_evidence(tmp_path: Path) -> None:
     [line] = [line for line in one_rule(tmp_path, "{kind: dm}").decide(said("Ужас")).because if line.field == "tone"]
 
-    assert (line.value, line.rule) == ("negative", "lexicon")
-    assert "«ужас»" in line.why
+    assert (line.value, line.rule) == ("negative", "words")
+    assert "«Ужас»" in line.why
 
 
 def test_outcomes_say_of_every_rule_why_it_fitted_or_not(tmp_path: Path) -> None:
