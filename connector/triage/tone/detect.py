@@ -29,6 +29,7 @@ _OUTRIGHT = 3.0
 
 _NEUTRAL = 1
 _MOST_EVIDENCE = 8
+_SAYS_NOTHING = frozenset('. , 0 : ; - « » — ? "'.split())
 _PUSH = 5.0
 _IRONY_PUSH = 1.5
 _IRONY = re.compile(
@@ -219,7 +220,7 @@ def _evidence(text: str, pieces: list[Token], weights: list[float]) -> tuple[str
         if weights[at] < 0.2 * most or len(shown) == _MOST_EVIDENCE:
             break
         piece = pieces[at]
-        if at in used or piece.text in (".", ",", "0", ":", ";", "-", "«", "»", "—"):
+        if at in used or piece.text in _SAYS_NOTHING or (piece.word and len(piece.text) < 3 and shown):
             continue
         first = last = at
         if at and pieces[at - 1].text in NOTS and piece.word:
