@@ -13,6 +13,8 @@ from connector.store.arrivals import Arrival
 
 T = TypeVar("T")
 
+OWN_POST = "our own post"
+
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
@@ -42,13 +44,14 @@ def conversation_name(mention: Mention, grouping: str) -> str:
 
 
 def arrivals(mentions: Sequence[Mention], options: SourceOptions) -> list[Arrival]:
-    """Mentions of one source on their way into the store. Our own posts are remembered and go no further."""
+    """Mentions of one source on their way into the store. Our own posts are remembered and go no
+    further, unless they answer somebody: see `Arrival`."""
     return [
         Arrival(
             mention=mention,
             conversation=conversation_name(mention, options.conversation),
             helpdesk=options.helpdesk,
-            ignored="our own post" if mention.own else "",
+            ignored=OWN_POST if mention.own else "",
         )
         for mention in map(storable, mentions)
     ]

@@ -1,11 +1,17 @@
 """A mention on its way to the helpdesk: a ticket with its card, a comment on the conversation's ticket, or a note
-about an edit. What waits behind it in a busy conversation is carried in the same comment."""
+about an edit or about an answer that somebody of ours gave on the platform itself. What waits behind it in a busy
+conversation is carried in the same comment."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from connector.errors import Closed, ConnectorError, Gone, Rejected, Temporary, Unsupported
 from connector.flow import notes
+from connector.flow.intake import OWN_POST
 from connector.flow.turn import Turn
+from connector.markup import to_text
 from connector.model import (
     Attachment,
     CommentDraft,
@@ -13,23 +19,30 @@ from connector.model import (
     Mention,
     Past,
     Person,
+    Reply,
     Settings,
     TicketDraft,
     TicketId,
     decode,
     encode,
 )
+from connector.store.claims import ANSWERED_THERE
 from connector.store.queue import Outcome
 from connector.triage import card
 
 _ENRICH_TRIES = 3
 _SHOWN_TICKETS = 5
+_SETTLING = 15.0
+_TELLING = 20
+_NUMBERED = re.compile(r"\s*\(\d+/\d+\)\s*$")
 
 
 def carry_mention(turn: Turn) -> Outcome:
     """Carry a mention one turn."""
     claim = turn.claim
     assert claim.mention is not None
+    if claim.mention.own:
+        return _own(turn, claim.mention)
     mention = _enriched(turn, claim.mention)
     never_seen = claim.ticket is None and claim.earlier is None and not mention.deleted
     if mention.version and not never_seen:
@@ -58,6 +71,36 @@ def carry_mention(turn: Turn) -> Outcome:
         except Gone:
             return _open(turn, mention, decision, refused=True)
     return _open(turn, mention, decision, follow_up_of=tried[-1], refused=True)
+
+
+def _own(turn: Turn, mention: Mention) -> Outcome:
+    """A post of ours in somebody's conversation. One that an agent's reply became is known by its id, or, where the
+    platform names it otherwise there, by its words; any other was written by hand and is told on the ticket."""
+    claim = turn.claim
+    if mention.external_id in claim.posted or _is_said(mention, claim.replies):
+        return turn.outcome("ignored", OWN_POST)
+    if claim.posting:
+        return turn.outcome(None, "waits until our own reply is settled", wait=_SETTLING, counted=False)
+    if claim.ticket is None:
+        return turn.outcome("ignored", OWN_POST)
+    html, tags = notes.answered_there_html(mention), Settings(tags=(notes.ANSWERED_THERE_TAG,))
+    told = carry_note(turn, CommentDraft(claim.ticket, html, settings=tags, attachments=mention.attachments))
+    return replace(told, reason=ANSWERED_THERE) if told.end == "done" else told
+
+
+def _is_said(mention: Mention, replies: tuple[Reply, ...]) -> bool:
+    """Whether its words are a reply's: the same, or, long enough not to be so by chance, a piece of them or they with
+    a name or a link that the platform put in."""
+    words = _plain(_NUMBERED.sub("", mention.text))
+    for reply in replies:
+        said = _plain(to_text(reply.html))
+        if words and (words == said or (min(len(words), len(said)) >= _TELLING and (words in said or said in words))):
+            return True
+    return False
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 def _past(turn: Turn) -> Past:

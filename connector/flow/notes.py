@@ -17,6 +17,8 @@ from connector.model import CommentDraft, Mention, Receipt, Settings, TicketId
 ReplyState = Literal["queued", "sent", "held", "failed", "unsure", "kept"]
 _STATES: tuple[ReplyState, ...] = ("queued", "sent", "held", "failed", "unsure", "kept")
 
+ANSWERED_THERE_TAG = "answered_on_platform"
+
 _HEADINGS: dict[ReplyState, str] = {
     "queued": "Reply is still waiting: it is NOT public yet",
     "sent": "Reply posted",
@@ -91,6 +93,16 @@ def edited_html(before: Mention | None, after: Mention) -> str:
     heading = f"<p><strong>{escape(after.author.shown)} edited this message</strong></p>"
     was = f"<p>Before:</p><blockquote>{to_html(before.text)}</blockquote>" if before else ""
     return f"{heading}{was}<p>After:</p><blockquote>{to_html(after.text)}</blockquote>{where}"
+
+
+def answered_there_html(mention: Mention) -> str:
+    """Somebody of ours answered on the platform itself."""
+    how = "in private" if mention.private else "in public"
+    where = f"<p>{link(mention.url)}</p>" if mention.url else ""
+    return (
+        f"<p><strong>Answered {how} on the platform itself, as {escape(mention.author.shown)}</strong></p>"
+        f"<blockquote>{to_html(mention.text)}</blockquote>{where}"
+    )
 
 
 def together_html(texts: Sequence[tuple[Mention, str]]) -> str:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from connector.markup import to_text
 from connector.model import Cursor, Mention, Reply, TicketId, encode, key_of
-from connector.store.bulk import Bulk, bulk, bulk_insert
+from connector.store.bulk import Bulk, Given, bulk, bulk_insert
 from connector.store.store import Tx, either, insert, now
 from connector.store.tables import (
     accounts,
@@ -38,7 +38,8 @@ _CHUNK = 500
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A mention on its way in: its conversation's name, the helpdesk it goes to, and, when a rule needs no thinking
-    to settle it, why it is ignored or held at once."""
+    to settle it, why it is ignored or held at once. A post of our own that answers somebody is not ignored where
+    their ticket is."""
 
     mention: Mention
     conversation: str
@@ -66,6 +67,7 @@ def accept_mentions(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
 def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
     at = now(tx)
     quiet = _muted(tx, arrivals)
+    homes = _homes(tx, arrivals)
     conversation = _conversations(tx, arrivals)
     inserted = _NEW_MENTION.run(
         tx,
@@ -75,7 +77,7 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
                 "external_id": a.mention.external_id,
                 "version": a.mention.version,
                 "author": author_of(a.mention),
-                "conversation": conversation[a.mention.source, a.conversation],
+                "conversation": homes.get(_id(a)) or conversation[a.mention.source, a.conversation],
                 "received_at": at,
                 "body": encode(a.mention),
             }
@@ -89,11 +91,12 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
         mention_id = new.pop((a.mention.source, a.mention.external_id, a.mention.version), None)
         fresh.append(mention_id is not None)
         if mention_id is not None:
-            ignored = a.ignored or quiet.get((a.mention.source, author_of(a.mention)), "")
+            home = homes.get(_id(a))
+            ignored = "" if home else a.ignored or quiet.get((a.mention.source, author_of(a.mention)), "")
             state, reason = ("ignored", ignored) if ignored else ("held", a.held) if a.held else ("", "")
             key = key_of("mention", a.mention.source, a.mention.external_id, a.mention.version)
             row: dict[str, Any] = {"kind": "mention", "account": a.helpdesk, "source": a.mention.source, "key": key}
-            row |= {"mention": mention_id, "conversation": conversation[a.mention.source, a.conversation]}
+            row |= {"mention": mention_id, "conversation": home or conversation[a.mention.source, a.conversation]}
             born.append(row | {"state": state, "reason": reason})
     bear(tx, born, at)
     _count(tx, arrivals, fresh, at)
@@ -122,6 +125,53 @@ def _muted(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], str]:
 
 
 _MUTED = bulk(lambda _, given: sa.select(muted).where(given.among(muted.c.author, "author")), author=sa.Text())
+
+
+def _id(arrival: Arrival) -> tuple[str, str]:
+    return arrival.mention.source, arrival.mention.external_id
+
+
+def _homes(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], int]:
+    """Of our own posts those that no reply of ours is known to be, each with the conversation it answers in: that of
+    its parent, else that of its thread, where there is a ticket or one under way."""
+    own = [
+        {
+            "source": a.mention.source,
+            "external_id": a.mention.external_id,
+            "parent": a.mention.parent.id if a.mention.parent else "",
+            "name": a.conversation,
+        }
+        for a in arrivals
+        if a.mention.own and not a.mention.version and not a.mention.deleted
+    ]
+    return {(row.source, row.external_id): row.id for row in _HOMES.run(tx, own)}
+
+
+def _find_homes(_: Any, given: Given) -> Any:
+    of_parent = (
+        sa.select(mentions.c.conversation)
+        .where(mentions.c.source == given["source"], mentions.c.external_id == given["parent"])
+        .order_by(mentions.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    of_thread = sa.select(conversations.c.id).where(
+        conversations.c.source == given["source"], conversations.c.name == given["name"]
+    )
+    posted = (
+        sa.exists()
+        .where(parts.c.receipt_id == given["external_id"], deliveries.c.id == parts.c.delivery)
+        .where(deliveries.c.account == given["source"], deliveries.c.kind == "reply")
+    )
+    return sa.select(given["source"].label("source"), given["external_id"].label("external_id"), _HOME.c.id).where(
+        _HOME.c.id == sa.func.coalesce(of_parent, of_thread.scalar_subquery()),
+        sa.or_(_HOME.c.ticket.is_not(None), _HOME.c.live_in > 0),
+        ~posted,
+    )
+
+
+_HOME = conversations.alias("home")
+_HOMES = bulk(_find_homes, source=sa.Text(), external_id=sa.Text(), parent=sa.Text(), name=sa.Text())
 
 
 def _conversations(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], int]:

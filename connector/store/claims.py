@@ -16,6 +16,8 @@ from connector.store.tables import conversations, deliveries, mentions, parts, r
 _COALESCED = 20
 _REMEMBERED = 50
 
+ANSWERED_THERE = "answered on the platform itself"
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -37,7 +39,11 @@ class Follower:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A delivery leased to us, with everything needed to carry it. `now` is the database's clock at the claim."""
+    """A delivery leased to us, with everything needed to carry it. `now` is the database's clock at the claim.
+
+    Of a post of our own: `replies` are all of its conversation, `posted` the ids that came back for them, and
+    `posting` says that one of them may be on its way.
+    """
 
     id: int
     lane: int
@@ -67,6 +73,9 @@ class Claim:
     contacts: tuple[tuple[TicketId, float], ...] = ()
     answered: bool = False
     last_trace: str = ""
+    replies: tuple[Reply, ...] = ()
+    posted: frozenset[str] = frozenset()
+    posting: bool = False
 
     @property
     def note(self) -> CommentDraft:
@@ -162,7 +171,8 @@ _CONTACTS = bulk(
 def _before(_: Any, given: Given) -> Any:
     """Of each mention given, whether we have answered in its conversation, and the decision before it."""
     inside = deliveries.c.conversation == given["conversation"]
-    answered = sa.exists().where(inside, deliveries.c.kind == "reply", deliveries.c.state == "done")
+    by_reply, by_hand = deliveries.c.kind == "reply", deliveries.c.reason == ANSWERED_THERE
+    answered = sa.exists().where(inside, sa.or_(by_reply, by_hand), deliveries.c.state == "done")
     trace = (
         sa.select(deliveries.c.trace)
         .where(inside, deliveries.c.kind == "mention", deliveries.c.id < given["number"])
@@ -175,6 +185,14 @@ def _before(_: Any, given: Given) -> Any:
 
 
 _BEFORE = bulk(_before, number=deliveries.c.id.type, conversation=conversations.c.id.type)
+
+_REPLIES = (
+    sa.select(replies.c.body, deliveries.c.state, parts.c.receipt_id)
+    .join(deliveries, deliveries.c.reply == replies.c.id)
+    .outerjoin(parts, parts.c.delivery == deliveries.c.id)
+    .where(replies.c.conversation == sa.bindparam("conversation"))
+    .order_by(replies.c.id)
+)
 
 _SAID_BEFORE = (
     sa.select(replies.c.received_at)
@@ -209,9 +227,12 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
     earlier: Mention | None = None
     heard: tuple[Mention, ...] = ()
     said: tuple[float, ...] = ()
+    answers: list[Any] = []
     if row.kind == "mention" and mention is not None:
         started = in_doubt or any(part.receipt for part in own)
-        if row.ticket and row.live_in > 1 and not row.version and not started:
+        if mention.own:
+            answers = list(tx.execute(_REPLIES, {"conversation": row.lane // 2}))
+        elif row.ticket and row.live_in > 1 and not row.version and not started:
             followers = _followers(tx, row.lane)
         if row.version:
             words = {"source": row.source, "external_id": mention.external_id, "version": row.version}
@@ -252,6 +273,9 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
         contacts=tuple(past.contacts),
         answered=past.answered,
         last_trace=past.last_trace,
+        replies=tuple(decode(Reply, body) for body in dict.fromkeys(row.body for row in answers)),
+        posted=frozenset(row.receipt_id for row in answers if row.receipt_id),
+        posting=any(row.state == "intent" for row in answers),
     )
 
 
@@ -282,5 +306,8 @@ def _followers(tx: Tx, lane: int) -> tuple[Follower, ...]:
     for row in tx.execute(_FOLLOWERS, {"lane": lane}):
         if row.kind != "mention" or row.version:
             break
-        found.append(Follower(row.id, decode(Mention, row.body)))
+        mention = decode(Mention, row.body)
+        if mention.own:
+            break
+        found.append(Follower(row.id, mention))
     return tuple(found)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from flow_builders import Killed, Stage, follower, mention_claim, note_claim, said
+from flow_builders import Killed, Stage, answered, follower, mention_claim, note_claim, said
 
 from connector.errors import AuthFailed, Closed, Gone, RateLimited, Rejected, Temporary, Uncertain, Unsupported
-from connector.model import Attachment, Decision, TicketId, decode
+from connector.model import Attachment, Author, Decision, TicketId, decode
+from connector.store.claims import ANSWERED_THERE
 
 SEVEN = TicketId("7")
 
@@ -387,3 +389,64 @@ def test_a_mention_of_a_source_that_is_gone_is_a_ticket_all_the_same() -> None:
     stage = Stage(mention_claim())
     stage.wiring = replace(stage.wiring, sources={})
     assert stage.carry().end == "done"
+
+
+# --- our own post in somebody's conversation ---
+
+
+OURS = said(9, "We have called you back, Anna.", own=True, author=Author("us", "Acme"))
+
+
+def test_what_we_answered_on_the_platform_itself_is_told_on_the_ticket() -> None:
+    stage = Stage(mention_claim(OURS, ticket="7", replies=(answered("<p>Something else</p>"),)))
+    outcome = stage.carry()
+    assert (outcome.end, outcome.reason) == ("done", ANSWERED_THERE)
+    (note,) = stage.comments("7")
+    assert (note.public, note.author, note.settings.tags) == (False, None, ("answered_on_platform",))
+    assert "Answered in public on the platform itself, as Acme" in note.html
+    assert "We have called you back, Anna." in note.html
+    assert "https://memory.example/m9" in note.html
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"posted": frozenset({"m9"})},
+        {"replies": (answered("<p>We have called you  back,<br>Anna.</p>"),)},
+        {"replies": (answered("<p>Sorry for that. We have called you back, Anna. Good night!</p>"),)},
+    ],
+    ids=["its id", "its words", "a piece of its words"],
+)
+@pytest.mark.parametrize("text", [OURS.text, f"{OURS.text} (2/3)"])
+def test_what_an_agents_reply_became_is_not_told_again(facts: dict[str, Any], text: str) -> None:
+    stage = Stage(mention_claim(replace(OURS, text=text), ticket="7", **facts))
+    outcome = stage.carry()
+    assert (outcome.end, outcome.reason) == ("ignored", "our own post")
+    assert stage.comments("7") == []
+
+
+def test_a_name_that_the_platform_puts_before_our_words_does_not_hide_them() -> None:
+    stage = Stage(mention_claim(replace(OURS, text=f"@anna {OURS.text}"), ticket="7", replies=(answered(OURS.text),)))
+    assert stage.carry().end == "ignored"
+
+
+def test_a_few_words_are_not_taken_for_a_piece_of_a_reply() -> None:
+    stage = Stage(mention_claim(replace(OURS, text="Anna."), ticket="7", replies=(answered(OURS.text),)))
+    assert stage.carry().reason == ANSWERED_THERE
+
+
+def test_while_a_reply_is_on_its_way_it_waits_to_see_whether_it_is_that() -> None:
+    stage = Stage(mention_claim(OURS, ticket="7", posting=True))
+    outcome = stage.carry()
+    assert (outcome.end, outcome.counted) == (None, False)
+    assert outcome.wait > 0
+    stage.claim = replace(stage.claim, posting=False, posted=frozenset({"m9"}))
+    assert stage.carry(15).end == "ignored"
+
+
+def test_where_no_ticket_came_to_be_there_is_nothing_to_tell_it_on() -> None:
+    assert Stage(mention_claim(OURS)).carry().end == "ignored"
+
+
+def test_in_shadow_it_is_not_told() -> None:
+    assert Stage(mention_claim(OURS, ticket="7"), shadow=True).carry().end == "held"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from store_builders import (
     arrive,
     claim,
     done,
+    intend,
     linked,
     one,
     reply,
@@ -24,7 +26,7 @@ from store_builders import (
 )
 
 from connector.errors import ConnectorError
-from connector.model import Cursor, Mention, TicketId
+from connector.model import Cursor, Mention, Parent, TicketId
 from connector.store import Store, journal
 from connector.store.arrivals import (
     Pull,
@@ -93,6 +95,68 @@ def test_our_own_post_is_remembered_and_ignored(store: Store, mention: Make) -> 
     assert arrive(store, mention("mine")) == [False]
     with store.read() as tx:
         assert journal.balance(tx).ignored == {"our own post": 1}
+    sound(store)
+
+
+def own(store: Store, mention: Mention, **facts: Any) -> None:
+    with turn(store) as tx:
+        accept_mentions(tx, [arrival(mention, ignored="our own post", **facts)])
+
+
+def test_our_own_post_that_answers_somebody_comes_to_their_ticket(store: Store, mention: Make) -> None:
+    linked(store, mention("a", thread_id="x"))
+    own(store, mention("mine", own=True, thread_id="x", parent=Parent("a")), conversation="x\x1fus")
+    found = one(store)
+    assert (found.mention and found.mention.external_id, found.ticket) == ("mine", "7")
+    assert found.followers == ()
+    sound(store)
+
+
+def test_without_a_parent_it_comes_to_the_ticket_of_its_thread(store: Store, mention: Make) -> None:
+    linked(store, mention("a", thread_id="x"))
+    own(store, mention("mine", own=True, thread_id="x"))
+    assert one(store).ticket == "7"
+
+
+@pytest.mark.parametrize("facts", [{"version": "2"}, {"deleted": True, "version": "deleted"}])
+def test_what_we_change_or_take_back_is_no_answer(store: Store, mention: Make, facts: dict[str, Any]) -> None:
+    linked(store, mention("a", thread_id="x"))
+    own(store, mention("mine", own=True, thread_id="x", **facts))
+    assert states(store) == ["done", "ignored"]
+
+
+def test_where_everything_was_ignored_nobody_is_told_of_our_own_post(store: Store, mention: Make) -> None:
+    arrive(store, mention("a", thread_id="x"), ignored="advert")
+    own(store, mention("mine", own=True, thread_id="x", parent=Parent("a")))
+    assert states(store) == ["ignored", "ignored"]
+
+
+def test_what_a_reply_is_known_to_have_become_is_ignored_at_once(store: Store, mention: Make) -> None:
+    linked(store, mention("a"))
+    answer(store, reply(1))
+    done(store, one(store, account="feed"), number="mine")
+    own(store, mention("mine", own=True, parent=Parent("a")))
+    own(store, mention("by hand", own=True, parent=Parent("a")))
+    assert states(store, kind="mention") == ["done", "ignored", "ready"]
+    claimed = one(store)
+    assert (claimed.posted, claimed.posting) == (frozenset({"mine"}), False)
+    assert [one.html for one in claimed.replies] == ["<p>answer 1</p>"]
+
+
+def test_a_reply_on_its_way_is_told_with_our_own_post(store: Store, mention: Make) -> None:
+    linked(store, mention("a"))
+    answer(store, reply(1))
+    intend(store, one(store, account="feed"), op="reply")
+    own(store, mention("mine", own=True, parent=Parent("a")))
+    assert one(store).posting
+
+
+def test_our_own_post_is_never_put_into_a_persons_mouth(store: Store, mention: Make) -> None:
+    linked(store, mention("a", thread_id="x"))
+    arrive(store, mention("b", thread_id="x"))
+    own(store, mention("mine", own=True, thread_id="x"))
+    arrive(store, mention("c", thread_id="x"))
+    assert one(store).followers == ()
     sound(store)
 
 

@@ -9,6 +9,7 @@ from store_builders import NOON, answer, arrive, claim, linked, one, reply, sett
 
 from connector.model import Author, Mention
 from connector.store import Store
+from connector.store.claims import ANSWERED_THERE
 
 Make = Callable[..., Mention]
 
@@ -39,6 +40,14 @@ def test_an_answer_that_stands_and_the_last_decision_are_remembered(store: Store
     arrive(store, mention(thread_id="a"))
     again = one(store)
     assert (again.answered, again.last_trace) == (True, "decided")
+
+
+def test_an_answer_given_on_the_platform_itself_counts(store: Store, mention: Make) -> None:
+    linked(store, mention(thread_id="a"))
+    arrive(store, mention(thread_id="a", own=True))
+    settle(store, one(store), reason=ANSWERED_THERE)
+    arrive(store, mention(thread_id="a"))
+    assert one(store).answered is True
 
 
 def test_the_past_of_many_takes_no_more_statements_than_that_of_one(store: Store, mention: Make) -> None:
