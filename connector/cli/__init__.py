@@ -61,12 +61,11 @@ def cli(ctx: click.Context, file: Path) -> None:
     ctx.obj = Place(file)
 
 
-from connector.cli import begin, explain, look, preview, tone, work  # noqa: E402 - they hang their commands on `cli`
+from connector.cli import begin, explain, look, preview, sources, tone, work  # noqa: E402 - they hang their commands on `cli`
 
-for command in (
-    *begin.COMMANDS, *look.COMMANDS, *explain.COMMANDS, *preview.COMMANDS, *tone.COMMANDS, *work.COMMANDS
-):  # fmt: skip
-    cli.add_command(command)
+for part in (begin, look, explain, preview, sources, tone, work):
+    for command in part.COMMANDS:
+        cli.add_command(command)
 
 
 def main() -> None:

@@ -63,6 +63,10 @@ class Source(Outlet[ReplyDraft]):
 
     Options: ClassVar[type[SourceOptions]] = SourceOptions
     capabilities: ClassVar[SourceCapabilities]
+    about: ClassVar[str] = ""
+    """What it listens to and whether it answers, in one line for people."""
+    unconfirmed: ClassVar[tuple[str, ...]] = ()
+    """What it takes for granted about the platform and nobody has seen there."""
 
     def __init__(self, name: str, options: SourceOptions, http: Http) -> None:
         super().__init__(name, http)

@@ -49,6 +49,7 @@ class Manual(Source):
     """The source behind `connector submit`."""
 
     type: ClassVar[str] = "manual"
+    about: ClassVar[str] = "what colleagues find and hand in: text, CSV, JSONL; the link is answered by hand"
     Options = ManualOptions
     capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(edits=True, deletes=True, attachments_in=True)
 

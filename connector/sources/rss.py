@@ -73,6 +73,7 @@ class Rss(Source):
     """One feed."""
 
     type: ClassVar[str] = "rss"
+    about: ClassVar[str] = "RSS, Atom and Google Alerts; the link is answered by hand"
     Options = RssOptions
     capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(
         kinds=("article",), pull=True, edits=True, attachments_in=True

@@ -79,6 +79,7 @@ class Webhook(Source):
     """POST /hooks/<name> in, POST <reply_url> out."""
 
     type: ClassVar[str] = "webhook"
+    about: ClassVar[str] = "anything that can make an HTTP call; answers go to your reply_url"
     Options = WebhookOptions
     capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(
         push=True,

@@ -103,6 +103,7 @@ class Bluesky(Source):
     """One account."""
 
     type: ClassVar[str] = "bluesky"
+    about: ClassVar[str] = "mentions, replies and quotes of an account; answers in the thread"
     Options = BlueskyOptions
     capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(
         kinds=("post", "comment"),
