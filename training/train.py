@@ -48,6 +48,7 @@ DEV = {
 }
 CHOSEN_ON = {"ru": ("telecom", "banks", "tweets"), "en": ("airline", "tweeteval")}
 COPIES, SEED = 6, 7
+VECTOR = 512
 TEACHER_C, TEACHER_HEAT = 5.0, 1.6
 STUDENT_C, ROUNDS = 4.0, 60
 TAUGHT, OWN_WEIGHT = 0.7, 1.8
@@ -101,8 +102,9 @@ def vectors(texts: list[str], cache: Path) -> np.ndarray:
     return np.stack([known[key] for key in keys]).astype(np.float32)
 
 
-def taught(rows: list[Row], cache: Path) -> np.ndarray:
-    """What the teacher, as if each text were one of ours, says of every text."""
+def taught(rows: list[Row], cache: Path) -> tuple[np.ndarray, np.ndarray]:
+    """What the teacher, as if each text were one of ours, says of every text; and the teacher itself, 512 weights and
+    a bias for each class."""
     seen = vectors([row[0] for row in rows], cache)
     sources = sorted({row[3] for row in rows})
     of = np.array([sources.index(row[3]) for row in rows])
@@ -112,9 +114,9 @@ def taught(rows: list[Row], cache: Path) -> np.ndarray:
     weight = np.array([sizes[s] / (3 * cells[s, y]) for s, y in zip(of.tolist(), labels.tolist(), strict=True)])
     teacher = LogisticRegression(C=TEACHER_C, max_iter=300)
     teacher.fit(np.hstack([seen, one_hot[of]]), labels, sample_weight=weight)
-    ours = np.tile(one_hot[sources.index("own")], (len(rows), 1))
-    logits = np.hstack([seen, ours]) @ teacher.coef_.T + teacher.intercept_
-    return softmax(logits / TEACHER_HEAT)
+    base = teacher.intercept_ + teacher.coef_[:, VECTOR + sources.index("own")]
+    head = np.hstack([teacher.coef_[:, :VECTOR], base[:, None]]) / TEACHER_HEAT
+    return softmax(seen @ head[:, :VECTOR].T + head[:, VECTOR]), head
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -204,6 +206,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--data", type=Path, required=True, help="the folder with train_*.tsv and dev_*.tsv")
     ask.add_argument("--out", type=Path, default=ROOT / "connector" / "triage" / "tone" / "tone.bin.gz")
+    ask.add_argument("--head", type=Path, default=ROOT / "connector" / "tones" / "semantic.bin")
     ask.add_argument("--reference", type=Path, default=ROOT / "tests" / "triage" / "tone_reference.json")
     ask.add_argument("--cache", type=Path, default=Path("use_vectors.npz"), help="vectors of texts seen before")
     told = ask.parse_args()
@@ -216,8 +219,9 @@ def main() -> None:
     clean = [row for name, most in CLEAN.items() for row in read_rows(told.data / f"{name}.tsv")[:most]]
     rows = ours + clean
     say(f"{len(ours)} texts of our own, {len(clean)} of others")
-    chances = taught(rows, told.cache)
-    say("taught")
+    chances, head = taught(rows, told.cache)
+    told.head.write_bytes(head.astype("<f2").tobytes())
+    say(f"taught; {told.head}: {told.head.stat().st_size:,} bytes")
     gold = np.eye(3)[[NUMBER[row[1]] for row in rows]]
     of_ours = np.arange(len(rows)) < len(ours)
     share = np.where(of_ours, [TAUGHT_OWN[row[2]] for row in rows], TAUGHT)[:, None]

@@ -15,6 +15,7 @@ from connector.errors import ConnectorError
 from connector.triage.facts import Said
 from connector.triage.tone import Ngrams
 from connector.triage.tone.adapt import adapt
+from connector.triage.tone.detect import Reader
 from connector.triage.tone.labelled import Labelled, Measure, language_of, measured, read_labelled
 from connector.triage.tone.weights import CLASSES, load_model
 
@@ -66,7 +67,7 @@ def _line(line: str) -> tuple[str, str]:
 
 def _judged(detector: triage.ToneDetector, text: str, language: str) -> dict[str, Any]:
     language = language.strip().lower().replace("_", "-").partition("-")[0] or language_of(text)
-    if isinstance(detector, Ngrams):
+    if isinstance(detector, Reader):
         reading = detector.read(text, language)
         found, chances = reading.tone, dict(zip(CLASSES, _rounded(reading.probabilities), strict=True))
     else:
@@ -96,7 +97,9 @@ def evaluate(ctx: click.Context, file: Path, as_json: bool) -> None:
 
     A TSV with `text`, `label` (negative, neutral, positive) and maybe `lang`, named in its first line.
     """
-    detector = _own(ctx)
+    detector = ctx.obj[0]
+    if not isinstance(detector, Reader):
+        raise ConnectorError("the mapping's detector tells no probabilities to measure; give --model to measure ours")
     rows, left_out = read_labelled(file)
     if not rows:
         raise ConnectorError(f"{file} has no row labelled {', '.join(CLASSES)}")
@@ -153,7 +156,7 @@ def train(ctx: click.Context, files: tuple[Path, ...], out: Path, as_json: bool)
 def _own(ctx: click.Context) -> Ngrams:
     detector = ctx.obj[0]
     if not isinstance(detector, Ngrams):
-        raise ConnectorError("the mapping names another detector; give --model to work with a model of ours")
+        raise ConnectorError("the mapping names another detector; give --model to fit a model of ours")
     return detector
 
 

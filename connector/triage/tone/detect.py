@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import sqrt
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from connector.model import Tone, ToneLabel
 from connector.triage.facts import Said, fold
@@ -54,6 +54,14 @@ class Reading:
 
     tone: Tone
     probabilities: Three
+
+
+@runtime_checkable
+class Reader(ToneDetector, Protocol):
+    """A detector that tells its probabilities too, so that it can be measured by them."""
+
+    def read(self, text: str, language: str) -> Reading:
+        """The tone and the probabilities of a text."""
 
 
 class Words:

@@ -15,7 +15,7 @@ from typing import Any
 from connector.errors import ConnectorError
 from connector.triage.facts import Said
 from connector.triage.language import detect_language
-from connector.triage.tone.detect import Ngrams
+from connector.triage.tone.detect import Reader
 from connector.triage.tone.weights import CLASSES
 
 _FOLDED = {"very_negative": "negative", "very_positive": "positive", "neg": "negative", "neu": "neutral"} | {
@@ -118,7 +118,7 @@ def language_of(text: str) -> str:
     return detect_language(said.raw, said.words)
 
 
-def measured(rows: Sequence[Labelled], detector: Ngrams) -> Measure:
+def measured(rows: Sequence[Labelled], detector: Reader) -> Measure:
     """How the detector reads these."""
     table = [[0, 0, 0], [0, 0, 0], [0, 0, 0]]
     told = right = 0
