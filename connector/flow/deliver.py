@@ -64,15 +64,25 @@ def _troubled(turn: Turn, error: Exception, chance: float) -> Outcome:
     )
     if verdict.what != "again":
         return _ended(turn, "unsure" if verdict.what == "person" else "failed", reason)
+    troubled = _troubled_account(turn, error)
     return turn.outcome(
         None,
         reason,
-        wait=verdict.wait,
+        wait=max(verdict.wait, verdict.pause) if troubled else verdict.wait,
         in_doubt=doubt,
         counted=verdict.counted,
         pause=verdict.pause,
         stop=verdict.stop,
+        troubled=troubled,
     )
+
+
+def _troubled_account(turn: Turn, error: Exception) -> str:
+    """The account that the error is about, where it is not the one the delivery goes to: a reply is read at the
+    helpdesk before it leaves, a mention is completed at its source."""
+    service = error.service if isinstance(error, ConnectorError) else ""
+    known = service in turn.wiring.sources or service in turn.wiring.helpdesks
+    return service if known and service != turn.claim.account else ""
 
 
 def _ended(turn: Turn, end: End, reason: str) -> Outcome:

@@ -71,7 +71,8 @@ class Outcome:
     `end` names the ending; without it the delivery stays: due again after `wait`, still in doubt if `in_doubt`.
     `counted` says whether this was an attempt. `ticket` is the link it made, `moved_at` when that ticket took
     over from another (comments on it from before were not for this person). `notes` are born in the same
-    transaction. `pause` and `stop` tell about the account: seconds until its next call, and why none is made.
+    transaction. `pause` and `stop` tell about an account, `troubled` if it is not the delivery's own: seconds until
+    its next call, and why none is made.
     """
 
     claim: Claim
@@ -90,6 +91,7 @@ class Outcome:
     notes: tuple[CommentDraft, ...] = ()
     pause: float = 0.0
     stop: str = ""
+    troubled: str = ""
 
 
 # --- claim -------------------------------------------------------------------------------------------------
@@ -481,7 +483,7 @@ def _tell_accounts(tx: Tx, outcomes: Sequence[Outcome], at: float) -> None:
     """An account is stopped, paused, or back; that it is back is told once, not for each delivery."""
     back: set[str] = set()
     for outcome in outcomes:
-        name = outcome.claim.account
+        name = outcome.troubled or outcome.claim.account
         if outcome.stop:
             back.discard(name)
             tx.execute(
@@ -499,9 +501,10 @@ def _tell_accounts(tx: Tx, outcomes: Sequence[Outcome], at: float) -> None:
                 .where(accounts.c.name == name, accounts.c.paused_until < at + outcome.pause)
                 .values(paused_until=at + outcome.pause)
             )
-        elif outcome.receipt is not None and name not in back:
-            back.add(name)
-            _BACK.run(tx, called=name)
+        elif outcome.receipt is not None:
+            for called in sorted({name, outcome.claim.helpdesk} - back):  # a reply was read there before it left
+                back.add(called)
+                _BACK.run(tx, called=called)
 
 
 _BACK = Prepared(

@@ -377,6 +377,21 @@ def test_what_is_tried_again_is_not_told_yet(error: Exception) -> None:
     assert (outcome.end, outcome.notes) == (None, ())
 
 
+@pytest.mark.parametrize("error", [RateLimited(wait=9, service="desk"), AuthFailed("refused", service="desk")])
+def test_trouble_with_the_helpdesk_is_no_trouble_of_the_source(error: Exception) -> None:
+    stage = Stage(reply_claim())
+    stage.desk.faults.order("read_reply", error)
+    outcome = stage.carry()
+    assert (outcome.claim.account, outcome.troubled) == ("feed", "desk")
+    assert outcome.wait >= outcome.pause > 0, "it does not ask again while the helpdesk rests"
+
+
+def test_trouble_of_its_own_account_is_told_of_that() -> None:
+    stage = Stage(reply_claim())
+    stage.source.faults.order("send", AuthFailed("refused", service="feed"))
+    assert stage.carry().troubled == ""
+
+
 def test_a_shadow_posts_nothing() -> None:
     stage = Stage(reply_claim(), shadow=True)
     outcome = stage.carry()

@@ -152,6 +152,20 @@ def test_a_probe_that_fails_stops_it_again_since_the_first_time(store: Store, me
     assert (desk.stopped, desk.stopped_at, desk.paused_until) == ("still refused", NOON, NOON + 602)
 
 
+def test_trouble_may_be_another_accounts_and_ends_when_a_reply_left(store: Store, mention: Make) -> None:
+    _declare(store)
+    linked(store, mention())
+    answer(store, reply(1))
+    settle(store, one(store, account="feed"), None, wait=1, pause=1, stop="refused", troubled="desk")
+    with store.read() as tx:
+        assert {one.name: one.stopped for one in journal.standing(tx) if one.stopped} == {"desk": "refused"}
+    again = one(store, account="feed", at=NOON + 2)
+    intend(store, again, op="reply", at=NOON + 2)
+    settle(store, again, receipt=receipt(), at=NOON + 2)
+    with store.read() as tx:
+        assert not any(one.stopped for one in journal.standing(tx))
+
+
 # --- budgets and replicas ---
 
 

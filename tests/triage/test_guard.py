@@ -65,7 +65,9 @@ def test_what_is_nobodys_secret_may_stand(text: str) -> None:
 
 def test_an_order_number_the_person_named_in_public_may_be_repeated() -> None:
     assert found("Заказ 4417 едет", asked="Где мой заказ № 4417?") == []
+    assert found("Заказ A-4417 едет", asked="Где мой a-4417?") == []
     assert found("Заказ 4418 едет", asked="Где мой заказ № 4417?") == [("personal_data", "4418")]
+    assert found("Заказ 4417 едет", asked="Где мой заказ № 9944170?") == [("personal_data", "4417")]
 
 
 def test_a_phone_number_the_person_named_is_still_not_repeated() -> None:

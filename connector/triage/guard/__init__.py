@@ -50,6 +50,7 @@ PRIVATE: Mapping[Check, Action] = {
 _LINK = re.compile(r"(?<![\w@.])(?:https?://|www\.)[^\s<>\"'()]+", re.IGNORECASE)
 _SHOUTED = re.compile(r"(?<!\w)[^\W\d_]{4,}(?!\w)")
 _MARKS = re.compile(r"[!?]{3,}")
+_NUMBERS = re.compile(r"[\w-]*\d[\w-]*")
 _MOST_FINDINGS = 20
 
 
@@ -134,7 +135,7 @@ class Guard:
 
     def _personal(self, answer: Answer) -> Iterator[tuple[str, tuple[int, int]]]:
         taken: list[tuple[int, int]] = []
-        asked = _bare(answer.asked)
+        asked = {_bare(number) for number in _NUMBERS.findall(answer.asked)}
         for kind in sorted(self.data, key=_LAST.index):
             for span in personal.FINDERS[kind](answer.text, self.region):
                 what = _bare(answer.text[slice(*span)])
