@@ -186,14 +186,23 @@ def _edited(turn: Turn, mention: Mention) -> Outcome:
 
 
 def carry_note(turn: Turn, draft: CommentDraft) -> Outcome:
-    """A private note; on a ticket that is closed or deleted nobody waits for it."""
+    """A private note; it follows its ticket into the one that it was merged into. On one that is closed or deleted
+    nobody waits for it."""
     if turn.wiring.shadow and not turn.begun:
         return turn.outcome("held", "shadow: decided, nothing written")
-    try:
-        turn.part(turn.desk, 0, draft)
-    except (Closed, Gone) as error:
-        return turn.outcome("ignored", notes.short(f"the note came too late: {error.sentence}"))
-    return turn.outcome("done")
+    tried: list[TicketId] = []
+    while True:
+        try:
+            turn.part(turn.desk, 0, draft, refused=bool(tried))
+            return turn.outcome("done")
+        except Gone as error:
+            return turn.outcome("ignored", notes.short(f"the note came too late: {error.sentence}"))
+        except Closed as error:
+            tried.append(draft.ticket)
+            merge = turn.desk.survivor(draft.ticket)
+            if merge is None or merge.into in tried:
+                return turn.outcome("ignored", notes.short(f"the note came too late: {error.sentence}"))
+            draft = replace(draft, ticket=merge.into)
 
 
 def _enriched(turn: Turn, mention: Mention) -> Mention:

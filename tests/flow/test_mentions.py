@@ -275,6 +275,22 @@ def test_a_note_that_comes_too_late_opens_no_ticket(state: str) -> None:
         assert stage.opened() == []
 
 
+def test_a_note_follows_its_ticket_into_the_one_it_was_merged_into() -> None:
+    stage = Stage(note_claim("<p>posted</p>"))
+    _add(stage, "8", "closed", "9")
+    _add(stage, "9")
+    stage.desk.tickets[SEVEN].state, stage.desk.tickets[SEVEN].merged_into = "closed", TicketId("8")
+    assert stage.carry().end == "done"
+    assert [one.html for one in stage.comments("9")] == ["<p>posted</p>"]
+
+
+def test_notes_on_tickets_merged_in_a_circle_end() -> None:
+    stage = Stage(note_claim())
+    _add(stage, "8", "closed", "7")
+    stage.desk.tickets[SEVEN].state, stage.desk.tickets[SEVEN].merged_into = "closed", TicketId("8")
+    assert stage.carry().end == "ignored"
+
+
 def test_a_note_is_private() -> None:
     stage = Stage(note_claim("<p>posted</p>"))
     assert stage.carry().end == "done"
