@@ -487,7 +487,7 @@ def test_an_answer_names_the_message_and_is_not_sent_without_it(there: GroupWorl
 def test_an_answer_lost_after_the_write_is_uncertain_and_cannot_be_looked_up(there: GroupWorld) -> None:
     mention = heard(there)
     request = there.source.prepare(ReplyDraft(mention, "once"))
-    there.telegram.cut_next()
+    there.telegram.cut_next_of("sendMessage")
     with pytest.raises(Uncertain):
         there.source.send(request, key_of("once"))
     assert there.posted() == ["once"]

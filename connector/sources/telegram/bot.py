@@ -1,9 +1,9 @@
 """Calls of one bot, and what Telegram's refusals ask us to do.
 
 Every answer is `{"ok", "result"}` or `{"ok": false, "error_code", "description", "parameters"}` (Making requests).
-The sentences of refusals are no promise of Telegram's; those here are what users of the Bot API report ("message to be
-replied not found" since 2024, Stickerifier/Stickerify#254; "replied message not found" before). What is not among them
-is Rejected with Telegram's own words.
+The sentences of refusals are no promise of Telegram's; those here are what users of the Bot API report ("message to
+be replied not found" since 2024, Stickerifier/Stickerify#254; "replied message not found" before). What is not among
+them is Rejected with Telegram's own words.
 """
 
 from __future__ import annotations

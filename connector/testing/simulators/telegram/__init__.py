@@ -15,8 +15,8 @@ numbers.
 With a `description` (the machine-readable one of PaulSonOfLars/telegram-bot-api-spec) every request is held against
 it: unknown methods and parameters, missing ones and wrong types are refused, and kept in `violations`.
 
-Misbehaviour is switched with `misbehave` and `behave`; `flood` refuses one chat for a while, `cut_next` loses the
-answer of the next call after its work was done.
+Misbehaviour is switched with `misbehave` and `behave`; `flood` refuses one chat for a while, `cut_next_of`
+loses the answer of a call after its work was done.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class TelegramSimulator:
         self._update_ids = itertools.count(900_000_001)
         self._clock = itertools.count(_LATEST)
         self._how = ""
-        self._cut_next = False
+        self._cut_next = ""
         self._lock = threading.RLock()
         self._news = threading.Condition(self._lock)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler(self.answer))
@@ -212,9 +212,9 @@ class TelegramSimulator:
         """The waiting time is over."""
         self._floods.clear()
 
-    def cut_next(self) -> None:
-        """The next call is done and not answered."""
-        self._cut_next = True
+    def cut_next_of(self, method: str) -> None:
+        """The next call of that method is done and not answered."""
+        self._cut_next = method
 
     def misbehave(self, how: str) -> None:
         """unauthorized, slow_down, broken, cut, refuses or nonsense, for every call until `behave`."""
@@ -266,8 +266,8 @@ class TelegramSimulator:
                 result = self._done(method, params, uploads)
             except Refused as refused:
                 return refused.told()
-            if self._how == "cut" or self._cut_next:
-                self._cut_next = False
+            if self._how == "cut" or self._cut_next == method:
+                self._cut_next = ""
                 return None
             return 200, dump({"ok": True, "result": result}), "application/json"
 
