@@ -9,10 +9,11 @@ from typing import TypeVar
 from connector import log, plugins, triage
 from connector.adapter import AccountOptions
 from connector.config import Config
+from connector.errors import Rejected
 from connector.flow.deliver import Wiring
 from connector.flow.retry import Patience
 from connector.helpdesks.base import Helpdesk
-from connector.http import Http
+from connector.http import Download, Http
 from connector.sources.base import Source
 from connector.store import Store, Tx
 from connector.store.arrivals import declare_account
@@ -57,7 +58,18 @@ def assemble(config: Config, known: Assembly | None = None) -> Assembly:
             helpdesks[name] = plugins.helpdesk_class(desk_options.type)(name, desk_options, door(name, desk_options))
         except Exception as error:  # noqa: BLE001 - the same
             broken[name] = f"cannot be set up: {error}"
+    for desk in helpdesks.values():
+        desk.http.held = lambda ref, limit: _held_file(sources, ref, limit)
     return Assembly(sources, helpdesks, broken)
+
+
+def _held_file(sources: Mapping[str, Source], ref: str, limit: int) -> Download:
+    """A file that only its source can fetch."""
+    name, _, rest = ref.partition("/")
+    source = sources.get(name)
+    if source is None:
+        raise Rejected(f'the source "{name}", which holds the file, is not configured any more')
+    return source.download(rest, limit)
 
 
 def door(name: str, options: AccountOptions) -> Http:

@@ -49,6 +49,7 @@ from connector.errors import (
     Unsupported,
 )
 from connector.log import masked
+from connector.model import Attachment
 
 USER_AGENT = f"connector/{__version__}"
 _MAX_ANSWER = 32 * 1024 * 1024
@@ -134,7 +135,8 @@ class Budget:
 class Http:
     """The door for one account. Thread-safe: each thread has its own session, the budget is shared.
 
-    `explain` turns a refusal's body into one sentence for a person (an adapter knows its vendor's shape).
+    `explain` turns a refusal's body into one sentence for a person (an adapter knows its vendor's shape). `held`
+    fetches what only another account can: given an attachment's `ref` and the most bytes.
     """
 
     def __init__(
@@ -150,6 +152,7 @@ class Http:
         self.allow_private = allow_private
         self.explain = explain or (lambda answer: f"HTTP {answer.status}")
         self.budget = Budget()
+        self.held: Callable[[str, int], Download] | None = None
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._pools: list[HTTPConnectionPool] = []
@@ -233,6 +236,14 @@ class Http:
             if isinstance(error, ValueError | requests.exceptions.TooManyRedirects):  # as requests' InvalidURL is
                 raise Rejected("the address cannot be fetched", service=self.service, operation=operation) from None
             raise Temporary("the file cannot be fetched now", service=self.service, operation=operation) from None
+
+    def file(self, attachment: Attachment, *, limit: int) -> Download:
+        """The file of an attachment: from the source that holds it, given its `ref`, else from its address."""
+        if not attachment.ref:
+            return self.download(attachment.url, limit=limit)
+        if self.held is None:
+            raise Rejected("the source that holds the file is not known here", service=self.service)
+        return self.held(attachment.ref, limit)
 
     def close(self) -> None:
         """Close every thread's connections."""

@@ -90,12 +90,17 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file by address. `size` in bytes, where known."""
+    """A file by address. `size` in bytes, where known.
+
+    `ref` is for a file whose address holds a credential or does not last: the name of the source that can fetch it, a
+    slash, and that source's own word for it. `url` is then where people see it, or empty.
+    """
 
     url: str
     type: str = ""
     name: str = ""
     size: int | None = None
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,11 +380,13 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class ReplyLimits:
-    """What may be written in this thread now. `max_length` is in the platform's own counting (None: no limit)."""
+    """What may be written in this thread now. `max_length` is in the platform's own counting (None: no limit);
+    `max_with_files` is what fits in a post that carries files (None: as much as in any other)."""
 
     max_length: int | None = None
     max_parts: int = 1
     closes_at: datetime | None = None
+    max_with_files: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

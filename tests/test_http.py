@@ -28,8 +28,9 @@ from connector.errors import (
     Uncertain,
     Unsupported,
 )
-from connector.http import Answer, Budget, Http, retry_after
+from connector.http import Answer, Budget, Download, Http, retry_after
 from connector.log import remember_secret
+from connector.model import Attachment
 
 Handler = BaseHTTPRequestHandler
 Answering = Callable[[Handler], None]
@@ -761,6 +762,24 @@ def test_a_redirect_to_what_cannot_be_fetched_is_rejected(target: str, near: Htt
 def test_a_download_that_breaks_off_is_temporary(how: Answering, near: Http) -> None:
     with serving(how) as server, pytest.raises(Temporary, match="the file cannot be fetched now"):
         near.download(server.url, limit=2_048)
+
+
+def test_a_file_that_only_a_source_can_fetch_is_asked_of_it(near: Http) -> None:
+    held = Attachment("https://t.example/1", ref="tg/abc")
+    with pytest.raises(Rejected, match="not known here"):
+        near.file(held, limit=9)
+    asked: list[tuple[str, int]] = []
+
+    def fetch(ref: str, limit: int) -> Download:
+        asked.append((ref, limit))
+        return Download(b"x", "image/jpeg")
+
+    near.held = fetch
+    assert near.file(held, limit=9).content == b"x"
+    assert asked == [("tg/abc", 9)]
+    with serving(answer(200)) as server:
+        assert near.file(Attachment(server.url), limit=2_048).content
+    assert len(asked) == 1
 
 
 def test_a_download_sends_no_credentials_of_ours(near: Http) -> None:

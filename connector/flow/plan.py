@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from connector.errors import ConnectorError, Rejected, Unsupported
+from connector.errors import ConnectorError, Gone, Rejected, Unsupported
 from connector.flow.split import split
 from connector.flow.turn import Turn
 from connector.markup import to_text
@@ -54,6 +54,11 @@ class Plan:
     private: bool = False
     noticed: tuple[Noticed, ...] = ()
 
+    @property
+    def files_at(self) -> int:
+        """Which piece carries the files: the first, or a last one that has no words."""
+        return 0 if self.pieces[-1] else len(self.pieces) - 1
+
 
 def planned(turn: Turn, source: Source, reply: Reply) -> Plan:
     """What is posted, from the comment and the ticket as they are this moment."""
@@ -61,6 +66,8 @@ def planned(turn: Turn, source: Source, reply: Reply) -> Plan:
     target = target_of(turn.claim.heard, current)
     if target is None:
         raise Rejected("there is no message in this conversation to answer")
+    if any(m.deleted and m.external_id == target.external_id for m in turn.claim.heard):
+        raise Gone("the message this answers was deleted", service=source.name)
     private = is_private(target)
     if private and not source.capabilities.private_reply:
         raise Unsupported("this was written to us privately, and here an answer would be public", service=source.name)
@@ -73,6 +80,8 @@ def planned(turn: Turn, source: Source, reply: Reply) -> Plan:
     pieces = split(text, source.measure, limits.max_length, limits.max_parts) if text else [""]
     if not pieces:
         raise Held(_too_long(source.measure(text), limits))
+    if attachments and limits.max_with_files is not None and source.measure(pieces[0]) > limits.max_with_files:
+        pieces = [*pieces, ""]
     return Plan(tuple(pieces), current.html, target.external_id, attachments, private, noticed)
 
 

@@ -60,7 +60,7 @@ def _post(turn: Turn, source: Source, plan: Plan, target: Mention, *, resumed: b
             text=piece,
             html=plan.html if len(plan.pieces) == 1 else "",
             private=plan.private or is_private(target),
-            attachments=plan.attachments if n == 0 else (),
+            attachments=plan.attachments if n == plan.files_at else (),
             part=n,
             parts=len(plan.pieces),
             previous=turn.receipts.get(n - 1),

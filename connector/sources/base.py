@@ -14,7 +14,7 @@ from pydantic import Field
 
 from connector.adapter import AccountOptions, Hook, Outlet
 from connector.errors import Unsupported
-from connector.http import Http
+from connector.http import Download, Http
 from connector.model import (
     KINDS,
     Cursor,
@@ -92,6 +92,10 @@ class Source(Outlet[ReplyDraft]):
     def enrich(self, mention: Mention) -> Mention:
         """The same mention with what costs a call to know: profile, parent. Called once, before the ticket."""
         raise Unsupported(f"{self.type} knows no more than it gave", service=self.name)
+
+    def download(self, ref: str, limit: int) -> Download:
+        """The file behind this account's own `ref` of an attachment; Rejected when it has more bytes than `limit`."""
+        raise Unsupported(f"{self.type} holds no files", service=self.name)
 
     def reply_limits(self, mention: Mention) -> ReplyLimits:
         """What may be answered to this mention now. Closed: nothing. Called just before a reply leaves."""

@@ -138,3 +138,10 @@ def freshdesk_samples() -> Path:
     if not folder.exists():
         pytest.skip("the samples are not here (../shared/contracts/freshdesk/samples)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def telegram_description() -> Path | None:
+    """The machine-readable Bot API, where it is at hand: the simulator then holds every request against it."""
+    path = CONTRACTS / "telegram" / "bot-api.json"
+    return path if path.exists() else None

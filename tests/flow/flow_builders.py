@@ -198,6 +198,7 @@ class Platform(MemorySource):
     def __init__(self, memory: Memory, options: MemoryOptions) -> None:
         super().__init__("feed", options)
         self.memory = memory
+        self.max_with_files: int | None = None
         self.faults = Faults()
 
     def enrich(self, mention: Mention) -> Mention:
@@ -208,7 +209,7 @@ class Platform(MemorySource):
     def reply_limits(self, mention: Mention) -> ReplyLimits:
         """As configured."""
         self.faults.come("reply_limits")
-        return super().reply_limits(mention)
+        return replace(super().reply_limits(mention), max_with_files=self.max_with_files)
 
     def prepare(self, draft: ReplyDraft) -> Request:
         """The draft itself, frozen."""

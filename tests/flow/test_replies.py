@@ -74,6 +74,32 @@ def test_it_answers_the_last_message_that_was_there_when_the_agent_wrote() -> No
     assert stage.source.posts[0].draft.mention.external_id == "m2"
 
 
+def test_an_answer_to_a_message_that_was_deleted_does_not_reach_another_one() -> None:
+    stage = Stage(reply_claim(answered(), said(1), said(2), said(2, deleted=True, version="deleted", text="")))
+    outcome = stage.carry()
+    assert (outcome.end, outcome.reason, stage.source.posts) == ("failed", "the message this answers was deleted", [])
+
+
+@pytest.mark.parametrize(("fits", "posts"), [(12, [("Here it is.", 1)]), (5, [("Here it is.", 0), ("", 1)])])
+def test_files_go_after_the_words_where_a_post_with_files_takes_fewer(
+    fits: int, posts: list[tuple[str, int]]
+) -> None:
+    stage = Stage(reply_claim(answered("<p>Here it is.</p>", attachments=(Attachment("https://x.example/a.pdf"),))))
+    stage.source.max_with_files = fits
+    assert stage.carry().end == "done"
+    assert [(post.draft.text, len(post.draft.attachments)) for post in stage.source.posts] == posts
+    assert stage.source.posts[-1].draft.parts == len(posts)
+
+
+def test_words_in_several_posts_come_before_the_files_that_do_not_fit_beside_them() -> None:
+    reply = answered(LONG, attachments=(Attachment("https://x.example/a.pdf"),))
+    stage = Stage(reply_claim(reply), source=platform_options(max_length=33, max_parts=3))
+    stage.source.max_with_files = 10
+    assert stage.carry().end == "done"
+    sent = [(post.draft.text, len(post.draft.attachments)) for post in stage.source.posts]
+    assert sent == [*((piece, 0) for piece in PIECES), ("", 1)]
+
+
 def test_clocks_that_disagree_do_not_leave_it_without_a_message_to_answer() -> None:
     stage = Stage(reply_claim(answered(created_at=NOON - timedelta(hours=1)), said(1)))
     assert stage.carry().end == "done"

@@ -45,7 +45,7 @@ class Files:
             try:
                 if len(files) >= _MOST or (attachment.size or 0) > room:
                     raise Rejected("too many or too large")
-                file: Download = self._http.download(attachment.url, limit=room)
+                file: Download = self._http.file(attachment, limit=room)
             except ConnectorError:
                 missing.append(attachment)
                 continue

@@ -46,7 +46,7 @@ class Files:
     def _token(self, attachment: Attachment) -> str:
         if attachment.size is not None and attachment.size > self._limit:
             raise Rejected("the file is too large")
-        file = self._account.http.download(attachment.url, limit=self._limit)
+        file = self._account.http.file(attachment, limit=self._limit)
         operation = "upload file"
         answer = self._account.call(
             "POST",
