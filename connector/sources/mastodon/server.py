@@ -253,7 +253,7 @@ def limits_from(told: Mapping[str, Any]) -> Limits:
 def _is_mastodon(version: str) -> bool:
     """Mastodon and its forks are 2.0 or later ("4.3.1+glitch"); others say so ("2.7.2 (compatible; Pleroma 2.6.0)",
     "takahe/0.9.0") or are below 1 (GoToSocial 0.20)."""
-    return re.match(r"[2-9]\.", version) is not None and "compatible" not in version
+    return re.match(r"([2-9]|\d\d+)\.", version) is not None and "compatible" not in version
 
 
 def _part(value: Mapping[str, Any], word: str) -> Mapping[str, Any]:

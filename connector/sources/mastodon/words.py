@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import regex
 
@@ -22,6 +22,8 @@ VISIBILITIES = ("public", "unlisted", "private", "direct")
 
 _TYPES = {"image": "image/jpeg", "gifv": "video/mp4", "video": "video/mp4", "audio": "audio/mpeg"}
 _ANCHOR = re.compile(r"<a\b[^>]*\bclass=[\"'][^\"']*\b(?:mention|hashtag)\b[^\"']*[\"'][^>]*>", re.IGNORECASE)
+_LINKED = re.compile(r"<a\b[^>]*>.*?</a>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"(?<![\w/#])#\w+")
 _URL = re.compile(r"https?://[^\s<>\"]+")
 _ACCT = re.compile(r"(?<![\w/@])@([\w.-]*\w)(@[\w.-]*\w)?")
 
@@ -157,7 +159,7 @@ def following_id(link: str, rel: str, word: str) -> str:
         if re.search(rf'rel="?{rel}\b', part):
             found = re.search(rf"[?&]{word}=([^&>\s]+)", part)
             if found:
-                return found[1]
+                return unquote(found[1])
     return ""
 
 
@@ -182,13 +184,15 @@ def length_of(text: str, per_url: int) -> int:
 
 def words_of(text: str) -> str:
     """What is left of a text to know it again by, once a server has shown it in its own way: letters and digits,
-    without addresses and names."""
-    return " ".join(re.findall(r"\w+", _ACCT.sub(" ", _URL.sub(" ", text)).casefold()))
+    without what servers make links of (addresses, names, hashtags)."""
+    plain = _TAG.sub(" ", _ACCT.sub(" ", _URL.sub(" ", text)))
+    return " ".join(re.findall(r"\w+", plain.casefold()))
 
 
 def same_words(status: Status, text: str) -> bool:
     """Whether a post of ours says this."""
-    return words_of(text_of(status)) == words_of(text)
+    shown = to_text(_LINKED.sub(" ", str(status.get("content") or "")))
+    return words_of(shown) == words_of(text)
 
 
 def ids_of(statuses: Sequence[Status]) -> Iterator[str]:
