@@ -109,7 +109,8 @@ def test_an_unknown_platform_is_told_and_nothing_written(tmp_path: Path) -> None
     done = Folder(tmp_path / "new").run("init", str(tmp_path / "new"), "--yes", "--platforms", "webhook,myspace")
 
     assert done.exit_code == 1
-    assert done.stderr == 'error: "myspace" is not a platform we know; there are webhook, bluesky, mastodon, rss, manual\n'
+    known = "webhook, bluesky, mastodon, rss, manual"
+    assert done.stderr == f'error: "myspace" is not a platform we know; there are {known}\n'
     assert not (tmp_path / "new").exists()
 
 
