@@ -11,7 +11,7 @@ import pytest
 from connector import config, plugins
 from connector.errors import ConfigError, ConnectorError
 from connector.log import masked
-from connector.yamlfile import read
+from connector.yamlfile import did_you_mean, read
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "config.example.yaml"
@@ -79,7 +79,9 @@ log: {level: loud}
 lg: {}
 """
     told = [f"{place} {sentence}" for place, sentence in mistakes(tmp_path, text)]
-    assert sorted(told) == sorted(TOLD.format(folder=tmp_path).splitlines())
+    assert sorted(told) == sorted(
+        TOLD.format(folder=tmp_path, types=did_you_mean("", plugins.source_types())).splitlines()
+    )
 
 
 TOLD = """\
@@ -99,7 +101,7 @@ TOLD = """\
 16:47 sources.feed.token: the environment variable EMPTY_TOKEN is empty; fill it in, there or in .env
 16:79 sources.feed.conversation: "threads" cannot stand here — did you mean "thread"? (allowed: thread, thread_and_author)
 17:3 sources.desk: "desk" names a helpdesk too; names are shared
-18:7 sources.tw: `type` is missing (allowed: bluesky, manual, rss, webhook)
+18:7 sources.tw: `type` is missing{types}
 19:100 sources.sky.reasons[1]: "liked" cannot stand here (allowed: mention, reply, quote)
 20:21 delivery.workers: has to be a whole number
 20:40 delivery.first_pause: has to be at least 0

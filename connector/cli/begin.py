@@ -14,7 +14,7 @@ import click
 from connector.cli import say
 from connector.errors import ConnectorError
 
-_PLATFORMS = ("webhook", "bluesky", "rss", "manual")
+_PLATFORMS = ("webhook", "bluesky", "mastodon", "rss", "manual")
 
 _SOURCE_BLOCKS = {
     "webhook": """\
@@ -34,6 +34,14 @@ _SOURCE_BLOCKS = {
     identifier: acme.example
     app_password: !env BSKY_APP_PASSWORD
 """,
+    "mastodon": """\
+  # Preferences → Development → New application; see docs/sources/mastodon.md
+  fedi:
+    type: mastodon
+    helpdesk: desk
+    server: https://mastodon.social
+    access_token: !env MASTODON_TOKEN
+""",
     "rss": """\
   # Any RSS or Atom feed, Google Alerts too; can be read, not answered
   news:
@@ -50,7 +58,7 @@ _SOURCE_BLOCKS = {
 """,
 }
 
-_SECRETS = {"webhook": "FEED_TOKEN", "bluesky": "BSKY_APP_PASSWORD"}
+_SECRETS = {"webhook": "FEED_TOKEN", "bluesky": "BSKY_APP_PASSWORD", "mastodon": "MASTODON_TOKEN"}
 
 _CONFIG = """\
 # The whole configuration, commented: config.example.yaml. Secrets stand in .env or come from files (!file PATH).

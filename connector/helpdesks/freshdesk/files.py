@@ -7,7 +7,6 @@ files of one ticket or note count together: 20 MB, 15 MB on older plans.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,8 @@ from connector.errors import ConnectorError, Rejected
 from connector.helpdesks.content import file_name
 from connector.http import Download, Http
 from connector.model import Attachment
+from connector.multipart import FormFile
+from connector.multipart import multipart as form
 
 _MOST = 10
 
@@ -56,20 +57,8 @@ class Files:
 
 def multipart(fields: Mapping[str, Any], files: Sequence[File]) -> tuple[bytes, str]:
     """A multipart/form-data body and its Content-Type. Lists and objects become `tags[]` and `custom_fields[x]`."""
-    boundary = secrets.token_hex(16)
-    parts: list[bytes] = []
-    for name, value in _flat(fields):
-        parts.append(
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n{value}'.encode()
-        )
-    for file in files:
-        head = (
-            f"--{boundary}\r\nContent-Type: {file.type}\r\n"
-            f'Content-Disposition: form-data; name="attachments[]"; filename="{_quoted(file.name)}"\r\n\r\n'
-        )
-        parts.append(head.encode() + file.content)
-    parts.append(f"--{boundary}--\r\n".encode())
-    return b"\r\n".join(parts), f"multipart/form-data; boundary={boundary}"
+    sent = [FormFile("attachments[]", file.name, file.content, file.type) for file in files]
+    return form(_flat(fields), sent)
 
 
 def _flat(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -84,8 +73,3 @@ def _flat(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _plain(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _quoted(name: str) -> str:
-    """As browsers write it (HTML standard, multipart/form-data encoding)."""
-    return name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")

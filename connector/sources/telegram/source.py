@@ -114,6 +114,11 @@ class Telegram(Source):
     about: ClassVar[str] = (
         "groups, comments below channel posts, private and business chats of a bot; answers with files"
     )
+    unconfirmed: ClassVar[tuple[str, ...]] = (
+        "the wording of refusals (an unknown one is shown to the agent as it is)",
+        "`message_thread_id` on replies in supergroups without topics (seen by others)",
+        "that a message of before a group became a supergroup can still be replied to",
+    )
     Options = TelegramOptions
     capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(
         kinds=("comment", "post", "dm"),
