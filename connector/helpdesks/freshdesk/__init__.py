@@ -245,8 +245,8 @@ class Freshdesk(Helpdesk):
         given: Json = {}
         if settings.priority:
             given["priority"] = PRIORITIES[settings.priority]
-        if settings.type:
-            given["type"] = self._names.ticket_type(settings.type)
+        if settings.type and (kind := self._names.ticket_type(settings.type)):
+            given["type"] = kind
         if settings.status:
             given["status"] = self._names.status(settings.status)
         if settings.group:
