@@ -320,6 +320,7 @@ class Reply:
     """A comment on a ticket, as the helpdesk tells it.
 
     `by_agent`: written by a person who works there. `ours`: it carries the mark of one of our own writes.
+    `redacted`: something in it was blacked out since.
     """
 
     ticket: TicketId
@@ -331,6 +332,7 @@ class Reply:
     author: str = ""
     attachments: tuple[Attachment, ...] = ()
     ours: bool = False
+    redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ def _balance(stage: Stage, screen: Screen) -> list[str]:
             replies == {"done": 3} and sorted(answers) == sorted({_LATE[2], _BROKEN[2], _DIRECT[2]})
         ),
         "the private note is on no page people can read": not noted,
-        "every answer was signed and fitted": not stage.site.refused,
+        "every call was signed and fitted": not stage.site.refused,
     }
     for sentence, fine in checks.items():
         screen.line(f"   {'ok  ' if fine else 'NOT '} {sentence}")

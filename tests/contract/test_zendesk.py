@@ -490,6 +490,18 @@ def test_a_reply_made_private_is_read_as_private(stage: Stage, desk: Zendesk) ->
     assert not reply.public
 
 
+def test_a_reply_that_was_blacked_out_says_so(stage: Stage, desk: Zendesk) -> None:
+    ticket = opened(desk)
+    answer = stage.answer_as_agent(ticket, "<p>the code is swordfish, bye</p>", public=True)
+    before = desk.read_reply(ticket, answer)
+    stage.sandbox.redact(int(ticket), int(answer), "swordfish")
+    after = desk.read_reply(ticket, answer)
+    assert before is not None
+    assert after is not None
+    assert (before.redacted, after.redacted) == (False, True)
+    assert "swordfish" not in after.html
+
+
 def test_changed_tickets_come_once_the_export_shows_them(stage: Stage, desk: Zendesk) -> None:
     stage.sandbox.faults.incremental_lag_s = 0.0
     start = desk.changed_tickets(None, 100)

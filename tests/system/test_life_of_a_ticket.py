@@ -160,6 +160,25 @@ def test_a_reply_withdrawn_before_it_left_never_leaves(helpdesk: str, withdrawn:
         world.close()
 
 
+@pytest.mark.parametrize("withdrawn", ["hide", "take_away"])
+def test_of_a_reply_withdrawn_after_it_left_the_ticket_says_that_it_still_stands(
+    world: World, withdrawn: str
+) -> None:
+    say(world, "a")
+    answer = world.sandbox.answer(1, "<p>for everybody</p>")
+    replied(world, 1)
+    getattr(world.sandbox, withdrawn)(1, answer.id)
+    wait_for(lambda: _recalled(world), 20, "the note")
+    say(world, "b")
+    (note,) = _recalled(world)
+    assert "https://forum.example/p/" in note
+    assert len(world.bridge.order) == 1
+
+
+def _recalled(world: World) -> list[str]:
+    return [text for text in texts(world, 1, public=False) if "still stands where it was posted" in text]
+
+
 def _replies(world: World) -> list[tuple[str, int]]:
     store = world.store()
     try:
