@@ -32,11 +32,12 @@ _OVER = ("solved", "closed")
 
 
 def note_state(tx: Tx, helpdesk: str, state: TicketState) -> None:
-    """Remember how a ticket stands; solved and reopened are told by what was seen before."""
+    """Remember how a ticket stands; solved and reopened are told by what was seen before. What the person said of an
+    answer stays until they say something else."""
     at = now(tx)
     over = state.status in _OVER
     known = tx.execute(
-        sa.select(tickets.c.solved_at, tickets.c.reopened).where(
+        sa.select(tickets.c.solved_at, tickets.c.reopened, tickets.c.satisfaction).where(
             tickets.c.helpdesk == helpdesk, tickets.c.ticket == state.ticket
         )
     ).first()
@@ -46,7 +47,7 @@ def note_state(tx: Tx, helpdesk: str, state: TicketState) -> None:
         "ticket": state.ticket,
         "status": state.status,
         "assignee": state.assignee,
-        "satisfaction": state.satisfaction,
+        "satisfaction": state.satisfaction or (known.satisfaction if known is not None else ""),
         "solved_at": (known.solved_at if known is not None and was_over else at) if over else None,
         "reopened": (known.reopened if known is not None else 0) + (was_over and not over),
         "seen_at": at,

@@ -296,6 +296,21 @@ def test_how_tickets_stand_is_told_in_our_words(stage: Stage, desk: Freshdesk) -
     assert "mute_author" in found[second].tags
 
 
+def test_who_works_on_a_ticket_is_told_by_name_and_what_the_person_said_of_the_answer(
+    stage: Stage, desk: Freshdesk
+) -> None:
+    first, second = opened(desk), opened(desk, "b", external_id="y")
+    stage.sandbox.assign(int(first))
+    stage.sandbox.agent_reply(int(first), "<p>done</p>", status=4)
+    stage.sandbox.rate(int(first), 103)
+    stage.sandbox.rate(int(first), -102)
+    states = desk.read_tickets((first, second))
+    told = [(state.status, state.assignee, state.satisfaction) for state in states]
+    assert told == [("solved", "Oleg Agent", "bad"), ("open", "", "")]
+    desk.read_tickets((first, second))
+    assert stage.sandbox.requests()["GET /api/v2/surveys/satisfaction_ratings"] == 1
+
+
 # --- answers ---------------------------------------------------------------------------------------------------
 
 

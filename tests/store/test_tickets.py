@@ -37,7 +37,8 @@ def test_solved_and_reopened_are_told_by_what_was_seen_before(store: Store) -> N
     closed = state(store, "closed", NOON + 20, satisfaction="good", assignee="Olga")
     assert (closed.solved_at, closed.reopened, closed.satisfaction, closed.assignee) == (NOON + 10, 0, "good", "Olga")
     again = state(store, "open", NOON + 30)
-    assert (again.solved_at, again.reopened) == (None, 1)
+    assert (again.solved_at, again.reopened, again.satisfaction) == (None, 1, "good")
+    assert state(store, "open", NOON + 35, satisfaction="bad").satisfaction == "bad"
     assert state(store, "solved", NOON + 40).solved_at == NOON + 40
 
 

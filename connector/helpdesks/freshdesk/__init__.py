@@ -2,7 +2,7 @@
 
 The pieces, each a file: `options`, `account` (calling), `limits` (how often), `refusals` (what an error means),
 `people` (contacts and agents), `names` (labels to values), `drafts` (the bodies), `comments` (reading them), `files`,
-`changes` (which tickets moved), `hooks`.
+`changes` (which tickets moved), `standing` (how they stand), `hooks`.
 
 Nothing here is idempotent, so two promises carry the rest. Whatever we write ends with a mark of its key, and a
 ticket carries our external id besides: an unclear creation is settled by the list of that contact's tickets, an
@@ -31,10 +31,11 @@ from connector.helpdesks.freshdesk.changes import Bookmark, changed, stamp
 from connector.helpdesks.freshdesk.comments import Comments, first_id, mark_of_row
 from connector.helpdesks.freshdesk.drafts import Change, Opening
 from connector.helpdesks.freshdesk.files import File, Files, multipart
-from connector.helpdesks.freshdesk.names import CLOSED, PRIORITIES, STANDING, Names
+from connector.helpdesks.freshdesk.names import CLOSED, PRIORITIES, Names
 from connector.helpdesks.freshdesk.options import FreshdeskOptions
 from connector.helpdesks.freshdesk.people import Agents, Contacts
 from connector.helpdesks.freshdesk.refusals import refusal, sentence
+from connector.helpdesks.freshdesk.standing import Standing
 from connector.http import Answer, Http
 from connector.log import remember_secret
 from connector.markup import link, shorten
@@ -91,6 +92,7 @@ class Freshdesk(Helpdesk):
         self._account.field_label = self._names.label
         self._contacts = Contacts(self._account)
         self._agents = Agents(self._account)
+        self._standing = Standing(self._account, self._agents)
         self._comments = Comments(self._account, self._contacts, self._agents)
         self._files = Files(http, int(options.attachment_limit_mb * 1024 * 1024))
 
@@ -186,10 +188,10 @@ class Freshdesk(Helpdesk):
         return tuple(Receipt("", self.ticket_url(ticket), ticket) for ticket in tickets)
 
     def read_tickets(self, tickets: Sequence[TicketId]) -> Sequence[TicketState]:
-        """Status and tags, one call for each ticket: Freshdesk shows several only as a list by time. Who works on it
-        is a number there and satisfaction stands in surveys; neither is told."""
+        """Status, tags, who works on it and satisfaction, a call for each ticket: Freshdesk shows several only as a
+        list by time."""
         found = ((ticket, self._alive(ticket)) for ticket in tickets)
-        return tuple(state_of(ticket, row) for ticket, row in found if row is not None)
+        return tuple(self._standing.of(ticket, row) for ticket, row in found if row is not None)
 
     def survivor(self, ticket: TicketId) -> Merge | None:
         """The ticket this one was merged into, as far as Freshdesk shows it, and when."""
@@ -426,12 +428,6 @@ class Freshdesk(Helpdesk):
         operation = "search tickets"
         body = self._account.get("/search/tickets", operation=operation, params={"query": f'"{query}"'})
         return self._account.rows_in(body.get("results"), operation)
-
-
-def state_of(ticket: TicketId, row: Json) -> TicketState:
-    """A ticket's row in our words; a status of the account's own counts as open."""
-    tags = tuple(str(tag) for tag in row.get("tags") or ())
-    return TicketState(ticket, STANDING.get(row.get("status") or 0, "open"), tags)
 
 
 def _too_much(answer: Answer) -> bool:

@@ -227,7 +227,8 @@ class FreshdeskSandbox(Sandbox[Desk, hooks.Courier, Faults, Limits]):
             conversations.delete(self.desk, conversation)
 
     def rate(self, number: int, rating: int, feedback: str | None = None) -> Row:
-        """The requester's answer to the survey, e.g. 103 (extremely happy) or -103 (extremely unhappy)."""
+        """The requester's answer to the survey, e.g. 103 (extremely happy) or -103 (extremely unhappy). That it
+        updates the ticket is unconfirmed."""
         with self.desk.turn():
             ticket, stamp = self.desk.live_ticket(number), self.desk.stamp()
             survey = next(iter(self.desk.tables["survey"].values()))
@@ -237,7 +238,13 @@ class FreshdeskSandbox(Sandbox[Desk, hooks.Courier, Faults, Limits]):
                 "feedback": feedback, "ratings": {"default_question": rating}, "created_at": stamp,
                 "updated_at": stamp,
             }  # fmt: skip
+            self.desk.touch(ticket)
             return copy.deepcopy(self.desk.put("rating", row))
+
+    def assign(self, number: int, author: str = account.AGENT_EMAIL) -> None:
+        """Give a ticket to an agent."""
+        with self.desk.turn():
+            tickets.update(self.desk, self.desk.live_ticket(number), Wanted({"responder_id": self._agent(author)}))
 
     def add_field(self, label: str, type: str, **more: object) -> Row:  # noqa: A002 - the vendor's word
         """Make a custom field as an admin would: `choices`, `dependent_fields`, `required_for_agents`..."""
