@@ -395,13 +395,16 @@ class FieldSpec:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The names a mapping may use at one helpdesk now: ticket fields, groups, brands, forms, and its plan's limit
-    in requests a minute where it told us."""
+    """The names a mapping may use at one helpdesk now: ticket fields, groups, brands, forms, statuses and types (the
+    common words and the account's own; empty where they cannot be told), and its plan's limit in requests a minute
+    where it told us."""
 
     fields: tuple[FieldSpec, ...] = ()
     groups: tuple[str, ...] = ()
     brands: tuple[str, ...] = ()
     forms: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
     requests_per_minute: int | None = None
 
 

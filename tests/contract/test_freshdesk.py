@@ -148,6 +148,18 @@ def test_the_requester_is_one_contact_however_often_and_after_a_restart(stage: S
     assert stage.sandbox.ticket(int(ticket))["requester_id"] == made["id"]
 
 
+def test_a_status_of_the_accounts_own_is_set_by_its_label_or_number(stage: Stage, desk: Freshdesk) -> None:
+    assert {"hold", "Waiting on Customer"} <= set(desk.vocabulary().statuses)
+    assert {"task", "Refund"} <= set(desk.vocabulary().types)
+    for number, name in enumerate(("waiting on customer", "6")):
+        ticket = opened(desk, f"k{number}", external_id=f"x{number}", settings=Settings(status=name, type="refund"))
+        row = stage.sandbox.ticket(int(ticket))
+        assert (row["status"], row["type"]) == (6, "Refund")
+    desk.send(desk.prepare(CommentDraft(ticket, "", settings=Settings(type="task", status="open"))), key_of("s"))
+    row = stage.sandbox.ticket(int(ticket))
+    assert (row["status"], row["type"]) == (2, "Refund"), "there is no Task: left as it was"
+
+
 def test_settings_are_given_by_name_in_any_case(stage: Stage, desk: Freshdesk) -> None:
     words = desk.vocabulary()
     names = {"group": words.groups[1].upper(), "brand": words.brands[1], "form": "Complaint"}

@@ -185,6 +185,25 @@ def test_vocabulary_lists_what_a_mapping_may_name(desk: Zendesk) -> None:
     assert any(spec.type == "priority" for spec in words.fields)
 
 
+def test_a_status_of_the_accounts_own_is_set_by_its_label_and_told_by_its_category(
+    stage: Stage, desk: Zendesk
+) -> None:
+    waiting = stage.sandbox.add_status("pending", "Waiting for the courier")
+    stage.sandbox.add_status("pending", "No longer used", active=False)
+    words = desk.vocabulary()
+    assert {"hold", "Waiting for the courier"} <= set(words.statuses)
+    assert "No longer used" not in words.statuses
+    for number, name in enumerate(("waiting FOR the courier", str(waiting))):
+        ticket = opened(desk, f"k{number}", external_id=f"x{number}", settings=Settings(status=name))
+        row = stage.sandbox.ticket(int(ticket))
+        assert (row["status"], row["custom_status_id"]) == ("pending", waiting)
+    assert desk.read_tickets((ticket,))[0].status == "pending"
+    desk.send(desk.prepare(CommentDraft(ticket, "", settings=Settings(status="Solved"))), key_of("s"))
+    assert stage.sandbox.ticket(int(ticket))["status"] == "solved"
+    with pytest.raises(Rejected, match=r'cannot be "Waiting"; there are: new, .*"Waiting for the courier"'):
+        desk.prepare(CommentDraft(ticket, "", settings=Settings(status="Waiting")))
+
+
 # --- tickets ---------------------------------------------------------------------------------------------------
 
 

@@ -34,7 +34,7 @@ _STATUSES = {
     "resolved": RESOLVED,
     "closed": CLOSED,
 }
-_COMMON_TYPES = frozenset({"problem", "incident", "question", "task"})
+_COMMON_TYPES = ("problem", "incident", "question", "task")
 _JUST_NOW = 60.0
 _HOLD = frozenset({"hold", "on hold", "on-hold"})
 _SYSTEM = {
@@ -146,6 +146,8 @@ class Names(NameLists):
             ),
             groups=tuple(one.title for one in self.read_if_any("group")),
             brands=tuple(one.title for one in self.read_if_any("brand")),
+            statuses=(*_STATUSES, "hold", *(one.name for one in _options_of("status", self.known("field")))),
+            types=(*_COMMON_TYPES, *(one.value for one in _options_of("tickettype", self.known("field")))),
             requests_per_minute=self._account.limits.plan,
         )
 
