@@ -88,6 +88,8 @@ def _misfit(one: Assignment, spec: FieldSpec) -> str:
         return f'the field "{spec.title}" takes {kind}'
     if spec.type == "date" and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(value)):
         return f'the field "{spec.title}" takes a date such as 2026-01-31'
+    if spec.type == "moment" and not re.fullmatch(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", str(value)):
+        return f'"{spec.title}" takes a moment such as 2026-01-31T12:00:00Z'
     return ""
 
 

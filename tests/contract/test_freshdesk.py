@@ -160,6 +160,26 @@ def test_a_status_of_the_accounts_own_is_set_by_its_label_or_number(stage: Stage
     assert (row["status"], row["type"]) == (2, "Refund"), "there is no Task: left as it was"
 
 
+def test_deadlines_become_freshdesks_own_due_dates(stage: Stage, desk: Freshdesk) -> None:
+    first, last = "2099-03-04T17:00:00Z", "2099-03-05T09:00:00Z"
+    both = {"due_by": last, "fr_due_by": first, "Followers": 7}
+    row = stage.sandbox.ticket(int(opened(desk, settings=Settings(fields=both))))
+    assert (row["fr_due_by"], row["due_by"], row["custom_fields"]["cf_followers"]) == (first, last, 7)
+    one = Settings(fields={"fr_due_by": first})
+    row = stage.sandbox.ticket(int(opened(desk, "b", external_id="y", settings=one)))
+    assert (row["fr_due_by"], row["due_by"]) == (first, first)
+    with pytest.raises(Rejected, match="due_by takes a moment"):
+        desk.prepare(draft(settings=Settings(fields={"due_by": "2099-03-04"})))
+
+
+def test_a_ticket_is_opened_without_due_dates_that_are_refused(stage: Stage, desk: Freshdesk) -> None:
+    stage.sandbox.faults.due_in_the_past = True
+    over = Settings(fields={"fr_due_by": "2020-01-01T00:00:00Z", "due_by": "2020-01-02T00:00:00Z"})
+    row = stage.sandbox.ticket(int(opened(desk, settings=over)))
+    assert row["due_by"] > "2026"
+    assert stage.sandbox.requests()["POST /api/v2/tickets"] == 2
+
+
 def test_settings_are_given_by_name_in_any_case(stage: Stage, desk: Freshdesk) -> None:
     words = desk.vocabulary()
     names = {"group": words.groups[1].upper(), "brand": words.brands[1], "form": "Complaint"}

@@ -205,6 +205,10 @@ class Freshdesk(Helpdesk):
             "requester_id": self._contacts.id_of(draft.author),
             **self._set(draft.settings),
         }
+        try:
+            fields |= drafts.due_of(draft.settings.fields)
+        except ValueError as error:
+            raise self._names.rejected(str(error)) from None
         if "product_id" not in fields and self.options.product:
             fields["product_id"] = self._names.product(self.options.product)
         if self.options.source is not None:
@@ -258,7 +262,8 @@ class Freshdesk(Helpdesk):
         return given
 
     def _custom(self, settings: Settings) -> Json:
-        return dict(self._names.field_value(name, value) for name, value in settings.fields.items())
+        wanted = ((name, value) for name, value in settings.fields.items() if name not in drafts.DUE)
+        return dict(self._names.field_value(name, value) for name, value in wanted)
 
     # --- writing -------------------------------------------------------------------------------------------
 
@@ -267,10 +272,13 @@ class Freshdesk(Helpdesk):
         files, missing = self._files.fetched(opening.files)
         fields = {**opening.fields, "description": drafts.body_of(opening.html, missing, key)}
         answer = self._written("/tickets", operation, fields, files, limits.CREATES, missing_account=True)
+        # refused for certain, so it may be sent again: with its files as links, or without due dates
         if answer.status >= 300 and files and _too_much(answer):
-            # refused for certain, so the same ticket may be sent again with its files as links
-            fields["description"] = drafts.body_of(opening.html, opening.files, key)
-            answer = self._written("/tickets", operation, fields, (), limits.CREATES, missing_account=True)
+            fields["description"], files = drafts.body_of(opening.html, opening.files, key), []
+            answer = self._written("/tickets", operation, fields, files, limits.CREATES, missing_account=True)
+        if answer.status >= 300 and refusal(answer).about(*drafts.DUE):
+            fields = {name: value for name, value in fields.items() if name not in drafts.DUE}
+            answer = self._written("/tickets", operation, fields, files, limits.CREATES, missing_account=True)
         if answer.status >= 300:
             if refusal(answer).about("requester_id"):
                 self._contacts.forget(int(opening.fields["requester_id"]))

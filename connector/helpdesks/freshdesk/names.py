@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 from connector.errors import AuthFailed, Gone, Rejected
 from connector.helpdesks.freshdesk.account import Account, Json
+from connector.helpdesks.freshdesk.drafts import DUE
 from connector.helpdesks.names import Named, NameLists, Option, day, decimal, shown, text, whole_number, yes_or_no
 from connector.model import FieldSpec, Priority, Vocabulary
 
@@ -143,7 +144,8 @@ class Names(NameLists):
             fields=tuple(
                 FieldSpec(one.name, one.title, one.type, tuple(option.value for option in one.options))
                 for one in fields
-            ),
+            )
+            + tuple(FieldSpec(name, name, "moment") for name in DUE),
             groups=tuple(one.title for one in self.read_if_any("group")),
             brands=tuple(one.title for one in self.read_if_any("brand")),
             statuses=(*_STATUSES, "hold", *(one.name for one in _options_of("status", self.known("field")))),
