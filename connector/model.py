@@ -326,6 +326,7 @@ class Reply:
     """A comment on a ticket, as the helpdesk tells it.
 
     `by_agent`: written by a person who works there. `ours`: it carries the mark of one of our own writes.
+    `redacted`: something in it was blacked out since.
     """
 
     ticket: TicketId
@@ -337,6 +338,7 @@ class Reply:
     author: str = ""
     attachments: tuple[Attachment, ...] = ()
     ours: bool = False
+    redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,13 +403,16 @@ class FieldSpec:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The names a mapping may use at one helpdesk now: ticket fields, groups, brands, forms, and its plan's limit
-    in requests a minute where it told us."""
+    """The names a mapping may use at one helpdesk now: ticket fields, groups, brands, forms, statuses and types (the
+    common words and the account's own; empty where they cannot be told), and its plan's limit in requests a minute
+    where it told us."""
 
     fields: tuple[FieldSpec, ...] = ()
     groups: tuple[str, ...] = ()
     brands: tuple[str, ...] = ()
     forms: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
     requests_per_minute: int | None = None
 
 

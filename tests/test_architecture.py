@@ -190,7 +190,7 @@ def simulators_stand_alone(path: str, module: ast.Module) -> list[str]:
 
 def the_product_uses_no_testing(path: str, module: ast.Module) -> list[str]:
     """`connector.testing` in the product, but for the demo and the sandbox."""
-    if path.startswith(TESTING) or path in ("connector/demo.py", "connector/cli/begin.py"):
+    if path.startswith(TESTING) or path in ("connector/demo/stage.py", "connector/cli/begin.py"):
         return []
     return [f"{path}:{one.line} imports {one.module}" for one in taken(module) if "testing" in one.module.split(".")]
 

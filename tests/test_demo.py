@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What it prints, run in an empty folder with an empty temporary folder."""
+@pytest.fixture(scope="module", params=["zendesk", "freshdesk"])
+def shown(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What it prints at each helpdesk, run in an empty folder with an empty temporary folder."""
     here, scratch = tmp_path_factory.mktemp("here"), tmp_path_factory.mktemp("scratch")
     done = subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", "-m", "connector", "demo", "--fast"],
+        [sys.executable, "-W", "error::ResourceWarning", "-m", "connector", "demo", "--helpdesk", request.param,
+         "--fast"],
         capture_output=True, cwd=here, env={"TMPDIR": str(scratch), "PYTHONUTF8": "1"}, timeout=120, check=False,
     )  # fmt: skip
 
@@ -22,7 +23,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     assert done.stderr.decode() == ""
     assert list(here.iterdir()) == []
     assert list(Path(scratch).iterdir()) == []
-    return done.stdout.decode().splitlines()
+    lines = done.stdout.decode().splitlines()
+    assert f"a {request.param.capitalize()} sandbox" in lines[2]
+    return lines
 
 
 def after(shown: list[str], chapter: str) -> list[str]:

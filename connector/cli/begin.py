@@ -92,9 +92,13 @@ rules:
 
 
 @click.command()
+@click.option(
+    "--helpdesk", type=click.Choice(("zendesk", "freshdesk")), default="zendesk", show_default=True,
+    help="Whose sandbox the tickets are in.",
+)  # fmt: skip
 @click.option("--fast", is_flag=True, help="Do not wait between mentions.")
 @click.option("--keep", is_flag=True, help="Leave the sandbox running afterwards, to look at its tickets.")
-def demo(fast: bool, keep: bool) -> None:
+def demo(helpdesk: str, fast: bool, keep: bool) -> None:
     """See the main job work, without credentials.
 
     Mentions become tickets in a sandbox, agents answer them, the answers arrive where people asked. All of it on this
@@ -102,7 +106,7 @@ def demo(fast: bool, keep: bool) -> None:
     """
     from connector.demo import show
 
-    show(fast=fast, keep=keep)
+    show(helpdesk, fast=fast, keep=keep)
 
 
 @click.command()

@@ -25,6 +25,7 @@ from connector.errors import (
     Unsupported,
 )
 from connector.flow.intake import arrivals, storable
+from connector.flow.notes import recalled_html
 from connector.helpdesks.base import Helpdesk
 from connector.model import Cursor, Merge, Page, Reply, TicketId, TicketState
 from connector.sources.base import Source
@@ -226,12 +227,15 @@ class ReplyPuller(Puller):
 
     def _look(self, ticket: TicketId, seq: int, state: TicketState | None) -> None:
         merge: Merge | None = None
+        replies: Sequence[Reply] = ()
+        whole = False  # a merged or deleted ticket does not show what became of its comments
         try:
             if state is not None and state.status == "closed":
                 merge = self.helpdesk.survivor(ticket)
-            replies: Sequence[Reply] = [storable(reply) for reply in self.helpdesk.read_replies(ticket)]
+            replies = [storable(reply) for reply in self.helpdesk.read_replies(ticket)]
+            whole = merge is None
         except Gone:
-            replies = ()
+            pass
         except AuthFailed:
             raise
         except (Temporary, RateLimited) as error:
@@ -248,6 +252,8 @@ class ReplyPuller(Puller):
 
         def store(tx: Tx) -> int:
             new = accept_replies(tx, self.name, ticket, replies, seq)
+            if whole:
+                tickets.recall(tx, self.name, ticket, replies, recalled_html)
             if state is not None:
                 self._heed(tx, state)
             if merge is not None:

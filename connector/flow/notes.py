@@ -84,6 +84,16 @@ def _noticed_html(sentence: str, words: str) -> str:
     return f"<li>{escape(sentence)}" + (f" «{escape(words)}»" if words else "") + "</li>"
 
 
+def recalled_html(receipts: Sequence[Receipt]) -> str:
+    """An answer was made private, blacked out or deleted here when it had been posted already."""
+    posted = "<br>".join(link(receipt.url) if receipt.url else escape(receipt.id) for receipt in receipts)
+    return (
+        "<p><strong>This answer still stands where it was posted</strong></p>"
+        "<p>The comment was made private, blacked out or deleted here after it had left. Nothing was taken back "
+        f"there: if it has to go, delete it by hand.</p><p>{posted}</p>"
+    )
+
+
 def edited_html(before: Mention | None, after: Mention) -> str:
     """The author changed or deleted what they wrote; nothing is overwritten."""
     where = f"<p>{link(after.url)}</p>" if after.url else ""

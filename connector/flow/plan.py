@@ -23,6 +23,10 @@ class Withdrawn(ConnectorError):
     """deleted or made private before it left"""
 
 
+class Redacted(Withdrawn):
+    """Something in it was blacked out before it left."""
+
+
 class Kept(ConnectorError):
     """It stays in the helpdesk, as the agents wanted."""
 
@@ -86,10 +90,14 @@ def planned(turn: Turn, source: Source, reply: Reply) -> Plan:
 
 
 def still_public(turn: Turn, reply: Reply) -> Reply:
-    """The comment as the helpdesk has it now."""
+    """The comment as the helpdesk has it now. Blacked out in part it leaves only when somebody released it so."""
     current = turn.desk.read_reply(reply.ticket, reply.id)
     if current is None or not current.public:
         raise Withdrawn
+    if current.redacted and not any(letter.isalnum() for letter in to_text(current.html)):
+        raise Withdrawn
+    if current.redacted and not turn.claim.released:
+        raise Redacted
     return current
 
 

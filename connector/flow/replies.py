@@ -1,12 +1,23 @@
 """An agent's public comment on its way to where the person wrote. It leaves once or the ticket says why not; a
-comment that was made private or deleted before it left does not leave, and a private message is never answered in
-public."""
+comment that was made private, deleted or blacked out before it left does not leave, and a private message is never
+answered in public."""
 
 from __future__ import annotations
 
 from connector.errors import Rejected
 from connector.flow import notes
-from connector.flow.plan import Held, Kept, Noticed, Plan, Withdrawn, is_private, planned, still_public, target_of
+from connector.flow.plan import (
+    Held,
+    Kept,
+    Noticed,
+    Plan,
+    Redacted,
+    Withdrawn,
+    is_private,
+    planned,
+    still_public,
+    target_of,
+)
 from connector.flow.turn import Turn, Wiring
 from connector.model import CommentDraft, Mention, ReplyDraft, decode, encode
 from connector.sources.base import Source
@@ -34,7 +45,9 @@ def carry_reply(turn: Turn) -> Outcome:
         if turn.receipts:
             return reply_ended(turn, "failed", f"{error.sentence}, after a part of it was posted")
         if turn.doubt and not turn.absent:
-            return reply_ended(turn, "unsure", "deleted or made private, after it may have been posted")
+            return reply_ended(turn, "unsure", "deleted, made private or blacked out, after it may have been posted")
+        if isinstance(error, Redacted):
+            return reply_ended(turn, "held", error.sentence)
         return turn.outcome("ignored", error.sentence)
     except Kept as error:
         return turn.outcome("ignored", error.sentence, notes=_told(turn, "kept", error.sentence))

@@ -104,9 +104,12 @@ class NameLists(ABC):
     def _read_or_id(self, kind: str, wanted: str) -> tuple[Named, ...]:
         try:
             return self.read(kind)
-        except (Rejected, Gone, Unsupported, AuthFailed):
+        except (Rejected, Gone, Unsupported, AuthFailed) as error:
             if kind in self.trusted and wanted.isdecimal():
                 return (Named(int(wanted), wanted),)
+            if isinstance(error, Gone):  # it is the list that is not there, not the ticket
+                word = self.words.get(kind, kind)
+                raise self.rejected(f'the {word} "{wanted}" cannot be looked up: there is no list of them') from None
             raise
 
 

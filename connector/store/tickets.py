@@ -5,23 +5,39 @@ Read back from the helpdesk whenever a ticket is looked at; what reports are mad
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import sqlalchemy as sa
 
-from connector.model import CommentDraft, Merge, Settings, TicketId, TicketState, encode, key_of
+from connector.model import (
+    CommentDraft,
+    CommentId,
+    Merge,
+    Receipt,
+    Reply,
+    Settings,
+    TicketId,
+    TicketState,
+    decode,
+    encode,
+    key_of,
+)
 from connector.store import journal
 from connector.store.arrivals import bear, wake
 from connector.store.store import Tx, insert, now
-from connector.store.tables import conversations, deliveries, mentions, muted, tickets
+from connector.store.tables import conversations, deliveries, mentions, muted, parts, replies, tickets
 
 _OVER = ("solved", "closed")
 
 
 def note_state(tx: Tx, helpdesk: str, state: TicketState) -> None:
-    """Remember how a ticket stands; solved and reopened are told by what was seen before."""
+    """Remember how a ticket stands; solved and reopened are told by what was seen before. What the person said of an
+    answer stays until they say something else."""
     at = now(tx)
     over = state.status in _OVER
     known = tx.execute(
-        sa.select(tickets.c.solved_at, tickets.c.reopened).where(
+        sa.select(tickets.c.solved_at, tickets.c.reopened, tickets.c.satisfaction).where(
             tickets.c.helpdesk == helpdesk, tickets.c.ticket == state.ticket
         )
     ).first()
@@ -31,7 +47,7 @@ def note_state(tx: Tx, helpdesk: str, state: TicketState) -> None:
         "ticket": state.ticket,
         "status": state.status,
         "assignee": state.assignee,
-        "satisfaction": state.satisfaction,
+        "satisfaction": state.satisfaction or (known.satisfaction if known is not None else ""),
         "solved_at": (known.solved_at if known is not None and was_over else at) if over else None,
         "reopened": (known.reopened if known is not None else 0) + (was_over and not over),
         "seen_at": at,
@@ -51,6 +67,55 @@ def move(tx: Tx, helpdesk: str, ticket: TicketId, merge: Merge) -> int:
     if moved.rowcount:
         wake(tx, helpdesk, [merge.into])
     return int(moved.rowcount)
+
+
+def recall(
+    tx: Tx, helpdesk: str, ticket: TicketId, found: Sequence[Reply], said: Callable[[Sequence[Receipt]], str]
+) -> int:
+    """Have the ticket told, once, of each answer that was posted and is now private, blacked out or gone there; how
+    many were new. `found` is all that stands on the ticket; `said` makes the note of what the platform gave back."""
+    now_there = {reply.id: reply for reply in found}
+    rows = tx.execute(_TAKEN, {"desk": helpdesk, "number": ticket}).all()
+    gone = [row for row in rows if _taken_back(decode(Reply, row.body), now_there.get(CommentId(row.comment)))]
+    if not gone:
+        return 0
+    keys = {key_of("recall", helpdesk, row.comment): row for row in gone}
+    told = set(tx.execute(sa.select(deliveries.c.key).where(deliveries.c.key.in_(keys))).scalars())
+    born = []
+    for key, row in keys.items():
+        receipts = _posted(tx, row) if key not in told else []
+        if receipts:
+            note = encode(CommentDraft(ticket, said(receipts)))
+            one = {"kind": "note", "account": helpdesk, "source": row.source, "body": note, "key": key}
+            born.append(one | {"conversation": row.conversation, "state": "", "reason": ""})
+    bear(tx, born, now(tx))
+    return len(born)
+
+
+_TAKEN = (
+    sa.select(replies.c.id, replies.c.comment, replies.c.body, replies.c.conversation, conversations.c.source)
+    .join(conversations, conversations.c.id == replies.c.conversation)
+    .where(conversations.c.helpdesk == sa.bindparam("desk"), conversations.c.ticket == sa.bindparam("number"))
+    .where(replies.c.helpdesk == sa.bindparam("desk"), replies.c.ticket == sa.bindparam("number"))
+    .order_by(replies.c.id)
+)
+
+
+def _taken_back(before: Reply, current: Reply | None) -> bool:
+    """Whether what was public when we took it is so no more."""
+    return current is None or not current.public or (current.redacted and not before.redacted)
+
+
+def _posted(tx: Tx, row: Any) -> list[Receipt]:
+    """What the platform gave back for a reply, part by part; nothing while it is under way."""
+    ended = (
+        sa.select(parts.c.receipt)
+        .join(deliveries, deliveries.c.id == parts.c.delivery)
+        .where(deliveries.c.conversation == row.conversation, deliveries.c.reply == row.id)
+        .where(deliveries.c.kind == "reply", deliveries.c.state == "done", parts.c.receipt.is_not(None))
+        .order_by(parts.c.n)
+    )
+    return [decode(Receipt, receipt) for receipt in tx.execute(ended).scalars()]
 
 
 def mute(tx: Tx, helpdesk: str, ticket: TicketId) -> int:

@@ -29,6 +29,8 @@ def lint(assignments: Iterable[Assignment], vocabulary: Vocabulary) -> list[Prob
         elif one.field in ("group", "brand", "form"):
             names = {"group": vocabulary.groups, "brand": vocabulary.brands, "form": vocabulary.forms}[one.field]
             found += _name(one, names)
+        elif one.field in ("status", "type"):
+            found += _word(one, vocabulary.statuses if one.field == "status" else vocabulary.types)
     return found
 
 
@@ -37,6 +39,14 @@ def _name(one: Assignment, names: Sequence[str]) -> list[Problem]:
         return []
     there = did_you_mean(one.value, names) if names else f"; this helpdesk has no {one.field}s"
     return [_problem(one, f'there is no {one.field} "{one.value}"{there}')]
+
+
+def _word(one: Assignment, words: Sequence[str]) -> list[Problem]:
+    """A status or a type, by a common word or as the account calls it, in any case; nothing where it cannot tell."""
+    known = {word.casefold() for word in words}
+    if not words or one.value.casefold() in known or one.value.isdigit():
+        return []
+    return [_problem(one, f'there is no {one.field} "{one.value}"{did_you_mean(one.value, dict.fromkeys(words))}')]
 
 
 def _field(one: Assignment, specs: Sequence[FieldSpec]) -> list[Problem]:
@@ -78,6 +88,8 @@ def _misfit(one: Assignment, spec: FieldSpec) -> str:
         return f'the field "{spec.title}" takes {kind}'
     if spec.type == "date" and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(value)):
         return f'the field "{spec.title}" takes a date such as 2026-01-31'
+    if spec.type == "moment" and not re.fullmatch(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", str(value)):
+        return f'"{spec.title}" takes a moment such as 2026-01-31T12:00:00Z'
     return ""
 
 

@@ -1,13 +1,14 @@
 """Reading a `set`: what a rule or a table row puts onto the ticket, one `Assignment` per value.
 
-What can be wrong without asking a helpdesk is told here; whether groups, brands, forms and fields exist is asked by
-`connector check --live` (lint.py).
+What can be wrong without asking a helpdesk is told here; whether groups, brands, forms, fields and the account's own
+statuses and types exist is asked by `connector check --live` (lint.py).
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ NAMES = ("group", "brand", "form")
 KEYS = ("priority", "score", "type", "status", *NAMES, "problem", "tags", "untag", "fields")
 
 _MOST_TAG = 255
+_SLIP = 0.8
 _MOST_POINTS = 10_000
 
 
@@ -75,12 +77,12 @@ def _value(key: str, value: Any, where: Where, sheet: Sheet) -> Any:
     if key == "priority":
         return sheet.choice(value, where, PRIORITIES, "a priority")
     if key == "type":
-        return sheet.choice(value, where, TYPES, "a ticket type")
+        return _word(value, where, TYPES, sheet)
     if key == "status":
-        if value == "closed":
+        if str(value).strip().lower() == "closed":
             sheet.wrong(where, "a ticket cannot be made closed; solved is the last one can set")
             return ""
-        return sheet.choice(value, where, STATUSES, "a ticket status")
+        return _word(value, where, STATUSES, sheet)
     if key == "score":
         return read_points(value, where, sheet)
     if key == "problem":
@@ -91,6 +93,18 @@ def _value(key: str, value: Any, where: Where, sheet: Sheet) -> Any:
     if key in NAMES:
         return sheet.text(value, where)
     return tuple(tag for at, item in sheet.items(value, where) if (tag := _tag(item, at, sheet)))
+
+
+def _word(value: Any, where: Where, common: Sequence[str], sheet: Sheet) -> str:
+    """A common word, or one of the account's own. One that looks like a slip of a common word is a mistake."""
+    word = sheet.text(value, where)
+    if word.lower() in common:
+        return word.lower()
+    meant = difflib.get_close_matches(word.lower(), common, n=1, cutoff=_SLIP)
+    if meant:
+        sheet.wrong(where, f'"{word}" — did you mean "{meant[0]}"? (common: {", ".join(common)})')
+        return ""
+    return word
 
 
 def read_points(value: Any, where: Where, sheet: Sheet) -> int:

@@ -148,6 +148,38 @@ def test_the_requester_is_one_contact_however_often_and_after_a_restart(stage: S
     assert stage.sandbox.ticket(int(ticket))["requester_id"] == made["id"]
 
 
+def test_a_status_of_the_accounts_own_is_set_by_its_label_or_number(stage: Stage, desk: Freshdesk) -> None:
+    assert {"hold", "Waiting on Customer"} <= set(desk.vocabulary().statuses)
+    assert {"task", "Refund"} <= set(desk.vocabulary().types)
+    for number, name in enumerate(("waiting on customer", "6")):
+        ticket = opened(desk, f"k{number}", external_id=f"x{number}", settings=Settings(status=name, type="refund"))
+        row = stage.sandbox.ticket(int(ticket))
+        assert (row["status"], row["type"]) == (6, "Refund")
+    desk.send(desk.prepare(CommentDraft(ticket, "", settings=Settings(type="task", status="open"))), key_of("s"))
+    row = stage.sandbox.ticket(int(ticket))
+    assert (row["status"], row["type"]) == (2, "Refund"), "there is no Task: left as it was"
+
+
+def test_deadlines_become_freshdesks_own_due_dates(stage: Stage, desk: Freshdesk) -> None:
+    first, last = "2099-03-04T17:00:00Z", "2099-03-05T09:00:00Z"
+    both = {"due_by": last, "fr_due_by": first, "Followers": 7}
+    row = stage.sandbox.ticket(int(opened(desk, settings=Settings(fields=both))))
+    assert (row["fr_due_by"], row["due_by"], row["custom_fields"]["cf_followers"]) == (first, last, 7)
+    one = Settings(fields={"fr_due_by": first})
+    row = stage.sandbox.ticket(int(opened(desk, "b", external_id="y", settings=one)))
+    assert (row["fr_due_by"], row["due_by"]) == (first, first)
+    with pytest.raises(Rejected, match="due_by takes a moment"):
+        desk.prepare(draft(settings=Settings(fields={"due_by": "2099-03-04"})))
+
+
+def test_a_ticket_is_opened_without_due_dates_that_are_refused(stage: Stage, desk: Freshdesk) -> None:
+    stage.sandbox.faults.due_in_the_past = True
+    over = Settings(fields={"fr_due_by": "2020-01-01T00:00:00Z", "due_by": "2020-01-02T00:00:00Z"})
+    row = stage.sandbox.ticket(int(opened(desk, settings=over)))
+    assert row["due_by"] > "2026"
+    assert stage.sandbox.requests()["POST /api/v2/tickets"] == 2
+
+
 def test_settings_are_given_by_name_in_any_case(stage: Stage, desk: Freshdesk) -> None:
     words = desk.vocabulary()
     names = {"group": words.groups[1].upper(), "brand": words.brands[1], "form": "Complaint"}
@@ -294,6 +326,21 @@ def test_how_tickets_stand_is_told_in_our_words(stage: Stage, desk: Freshdesk) -
     assert set(found) == {first, second}
     assert (found[first].status, found[second].status) == ("open", "solved")
     assert "mute_author" in found[second].tags
+
+
+def test_who_works_on_a_ticket_is_told_by_name_and_what_the_person_said_of_the_answer(
+    stage: Stage, desk: Freshdesk
+) -> None:
+    first, second = opened(desk), opened(desk, "b", external_id="y")
+    stage.sandbox.assign(int(first))
+    stage.sandbox.agent_reply(int(first), "<p>done</p>", status=4)
+    stage.sandbox.rate(int(first), 103)
+    stage.sandbox.rate(int(first), -102)
+    states = desk.read_tickets((first, second))
+    told = [(state.status, state.assignee, state.satisfaction) for state in states]
+    assert told == [("solved", "Oleg Agent", "bad"), ("open", "", "")]
+    desk.read_tickets((first, second))
+    assert stage.sandbox.requests()["GET /api/v2/surveys/satisfaction_ratings"] == 1
 
 
 # --- answers ---------------------------------------------------------------------------------------------------

@@ -185,6 +185,25 @@ def test_vocabulary_lists_what_a_mapping_may_name(desk: Zendesk) -> None:
     assert any(spec.type == "priority" for spec in words.fields)
 
 
+def test_a_status_of_the_accounts_own_is_set_by_its_label_and_told_by_its_category(
+    stage: Stage, desk: Zendesk
+) -> None:
+    waiting = stage.sandbox.add_status("pending", "Waiting for the courier")
+    stage.sandbox.add_status("pending", "No longer used", active=False)
+    words = desk.vocabulary()
+    assert {"hold", "Waiting for the courier"} <= set(words.statuses)
+    assert "No longer used" not in words.statuses
+    for number, name in enumerate(("waiting FOR the courier", str(waiting))):
+        ticket = opened(desk, f"k{number}", external_id=f"x{number}", settings=Settings(status=name))
+        row = stage.sandbox.ticket(int(ticket))
+        assert (row["status"], row["custom_status_id"]) == ("pending", waiting)
+    assert desk.read_tickets((ticket,))[0].status == "pending"
+    desk.send(desk.prepare(CommentDraft(ticket, "", settings=Settings(status="Solved"))), key_of("s"))
+    assert stage.sandbox.ticket(int(ticket))["status"] == "solved"
+    with pytest.raises(Rejected, match=r'cannot be "Waiting"; there are: new, .*"Waiting for the courier"'):
+        desk.prepare(CommentDraft(ticket, "", settings=Settings(status="Waiting")))
+
+
 # --- tickets ---------------------------------------------------------------------------------------------------
 
 
@@ -488,6 +507,18 @@ def test_a_reply_made_private_is_read_as_private(stage: Stage, desk: Zendesk) ->
     reply = desk.read_reply(ticket, answer)
     assert reply is not None
     assert not reply.public
+
+
+def test_a_reply_that_was_blacked_out_says_so(stage: Stage, desk: Zendesk) -> None:
+    ticket = opened(desk)
+    answer = stage.answer_as_agent(ticket, "<p>the code is swordfish, bye</p>", public=True)
+    before = desk.read_reply(ticket, answer)
+    stage.sandbox.redact(int(ticket), int(answer), "swordfish")
+    after = desk.read_reply(ticket, answer)
+    assert before is not None
+    assert after is not None
+    assert (before.redacted, after.redacted) == (False, True)
+    assert "swordfish" not in after.html
 
 
 def test_changed_tickets_come_once_the_export_shows_them(stage: Stage, desk: Zendesk) -> None:

@@ -256,6 +256,34 @@ def test_a_comment_withdrawn_while_it_may_still_come_is_not_called_held_back() -
     assert stage.source.texts == []
 
 
+BLOTTED = {"html": "<p>Call ▇▇▇▇▇ now</p>", "redacted": True}
+
+
+def test_a_comment_blacked_out_in_part_is_held_until_it_is_released() -> None:
+    stage = Stage(reply_claim())
+    stage.change_comment(**BLOTTED)
+    outcome = stage.carry()
+    assert (outcome.end, stage.source.texts) == ("held", [])
+    assert "Something in it was blacked out before it left." in told(outcome)
+    stage = Stage(reply_claim(released=True))
+    stage.change_comment(**BLOTTED)
+    assert (stage.carry().end, stage.source.texts) == ("done", ["Call ▇▇▇▇▇ now"])
+
+
+def test_a_comment_blacked_out_while_it_waited_does_not_leave_as_it_was() -> None:
+    stage = Stage(reply_claim())
+    stage.source.faults.order("send", Temporary("busy"))
+    stage.carry()
+    stage.change_comment(**BLOTTED)
+    assert (stage.carry(10).end, stage.source.texts) == ("held", [])
+
+
+def test_a_comment_of_which_nothing_is_left_is_withdrawn() -> None:
+    stage = Stage(reply_claim())
+    stage.change_comment(html="<p>▇▇▇ ▇▇▇▇▇</p>", redacted=True)
+    assert (stage.carry().end, stage.source.texts) == ("ignored", [])
+
+
 def test_a_comment_that_cannot_be_read_now_does_not_leave_now() -> None:
     stage = Stage(reply_claim())
     stage.desk.faults.order("read_reply", Temporary("down"))

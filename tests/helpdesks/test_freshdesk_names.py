@@ -106,8 +106,13 @@ def test_an_unknown_status_or_type_is_refused_with_what_there_is() -> None:
     with pytest.raises(Rejected, match="Waiting on Customer"):
         names.status("asleep")
     with pytest.raises(Rejected, match=r'"Question".*"Feature Request"'):
-        names.ticket_type("task")
+        names.ticket_type("praise")
     assert names.ticket_type("feature request") == "Feature Request"
+
+
+def test_a_common_type_the_account_does_not_have_is_left_out() -> None:
+    names = Names(Lists(ticket_fields=FIELDS), Clock())
+    assert [names.ticket_type(word) for word in ("question", "task")] == ["Question", ""]
 
 
 def test_a_type_is_taken_on_trust_where_the_list_is_not_for_us() -> None:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
-from store_builders import NOON, answer, arrive, claim, one, receipt, reply, rows, settle, sound, states, turn
+from store_builders import NOON, answer, arrive, claim, done, one, receipt, reply, rows, settle, sound, states, turn
 
-from connector.model import Author, CommentDraft, Mention, Merge, TicketId, TicketState, decode
+from connector.model import Author, CommentDraft, Mention, Merge, Reply, TicketId, TicketState, decode
 from connector.store import Store, tables, tickets
 
 Make = Callable[..., Mention]
@@ -36,7 +37,8 @@ def test_solved_and_reopened_are_told_by_what_was_seen_before(store: Store) -> N
     closed = state(store, "closed", NOON + 20, satisfaction="good", assignee="Olga")
     assert (closed.solved_at, closed.reopened, closed.satisfaction, closed.assignee) == (NOON + 10, 0, "good", "Olga")
     again = state(store, "open", NOON + 30)
-    assert (again.solved_at, again.reopened) == (None, 1)
+    assert (again.solved_at, again.reopened, again.satisfaction) == (None, 1, "good")
+    assert state(store, "open", NOON + 35, satisfaction="bad").satisfaction == "bad"
     assert state(store, "solved", NOON + 40).solved_at == NOON + 40
 
 
@@ -113,6 +115,38 @@ def test_a_tag_releases_the_held_replies_and_is_taken_off(store: Store, mention:
     draft = decode(CommentDraft, note.body)
     assert (draft.html, draft.settings.untag) == ("", ("release_reply",))
     sound(store)
+
+
+def recall(store: Store, *found: Reply) -> int:
+    """Look at the ticket as it is now."""
+    with turn(store) as tx:
+        return tickets.recall(tx, "desk", SEVEN, found, lambda posted: f"still at {posted[0].url}")
+
+
+@pytest.mark.parametrize(
+    "now", [[reply(1, public=False)], [reply(1, redacted=True)], []], ids=["hid", "blotted", "gone"]
+)
+def test_of_an_answer_taken_back_after_it_was_posted_the_ticket_is_told_once(
+    store: Store, mention: Make, now: list[Reply]
+) -> None:
+    linked(store, mention())
+    answer(store, reply(1), reply(2))
+    done(store, one(store, account="feed"), number="p1")
+    assert recall(store, reply(1), reply(2)) == 0
+    assert recall(store, *now, reply(2)) == 1
+    assert recall(store, *now, reply(2)) == 0, "told twice"
+    (note,) = [found for found in claim(store) if found.kind == "note"]
+    draft = decode(CommentDraft, note.body)
+    assert (draft.ticket, draft.public, draft.html) == (SEVEN, False, "still at https://desk.example/p1")
+    sound(store)
+
+
+def test_an_answer_taken_back_before_it_left_is_no_news(store: Store, mention: Make) -> None:
+    linked(store, mention())
+    answer(store, reply(1), reply(2, redacted=True))
+    assert recall(store, reply(1, public=False), reply(2, redacted=True)) == 0
+    settle(store, one(store, account="feed"), "ignored")
+    assert recall(store, reply(1, public=False), reply(2, redacted=True)) == 0
 
 
 def test_the_same_words_said_before_on_the_source_are_known(store: Store, mention: Make) -> None:

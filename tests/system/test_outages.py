@@ -7,7 +7,7 @@ import random
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +18,36 @@ import sqlalchemy as sa
 from connector.store import journal
 from connector.store.journal import Balance
 from connector.store.tables import deliveries
-from connector.testing.simulators.zendesk import Faults
-from tests.system.world import TOKEN, World, free_port, wait_for
+from tests.system.world import DESKS, TOKEN, World, free_port, wait_for
 
 pytestmark = pytest.mark.system
 
 Make = Callable[..., World]
 
 
-@pytest.fixture
-def make(tmp_path: Path, store_url: str) -> Iterator[Make]:
-    """Worlds on each database."""
-    yield from _making(tmp_path, store_url)
+@pytest.fixture(params=DESKS)
+def helpdesk(request: pytest.FixtureRequest) -> str:
+    """Each helpdesk."""
+    return str(request.param)
 
 
 @pytest.fixture
-def make_shared(tmp_path: Path, postgres: Any) -> Iterator[Make]:
-    """Worlds on one PostgreSQL database, for several replicas."""
-    yield from _making(tmp_path, postgres.fresh())
+def make(tmp_path: Path, store_url: str, helpdesk: str) -> Iterator[Make]:
+    """Worlds at each helpdesk, on each database."""
+    yield from _making(tmp_path, store_url, helpdesk)
 
 
-def _making(tmp_path: Path, store_url: str) -> Iterator[Make]:
+@pytest.fixture
+def make_shared(tmp_path: Path, postgres: Any, helpdesk: str) -> Iterator[Make]:
+    """Worlds at each helpdesk, on one PostgreSQL database, for several replicas."""
+    yield from _making(tmp_path, postgres.fresh(), helpdesk)
+
+
+def _making(tmp_path: Path, store_url: str, helpdesk: str) -> Iterator[Make]:
     made: list[World] = []
 
-    def build(faults: Faults | None = None, **delivery: Any) -> World:
-        world = World(tmp_path, store_url, faults or Faults(incremental_lag_s=0.0), **delivery)
+    def build(faults: Mapping[str, Any] | None = None, **delivery: Any) -> World:
+        world = World(tmp_path, store_url, helpdesk, faults, **delivery)
         made.append(world)
         return world
 
@@ -85,15 +90,13 @@ def said(world: World) -> dict[int, list[int]]:
     """Per conversation the messages on its one ticket, in the order they stand there."""
     found: dict[int, list[int]] = defaultdict(list)
     owners: dict[int, set[int]] = defaultdict(set)
-    for ticket in world.sandbox.tickets():
-        number = int(ticket["id"])
-        for comment in world.sandbox.comments(number):
-            if comment["public"]:
-                for word in str(comment["plain_body"]).replace("\u2060", "").split():
-                    if word.startswith("m") and "x" in word and word[1:].replace("x", "").isdigit():
-                        conversation, n = (int(part) for part in word[1:].split("x"))
-                        found[conversation].append(n)
-                        owners[conversation].add(number)
+    for ticket in world.sandbox.seen_tickets():
+        for public, text in world.comments(ticket.number):
+            for word in text.split() if public else ():
+                if word.startswith("m") and "x" in word and word[1:].replace("x", "").isdigit():
+                    conversation, n = (int(part) for part in word[1:].split("x"))
+                    found[conversation].append(n)
+                    owners[conversation].add(ticket.number)
     assert all(len(numbers) == 1 for numbers in owners.values()), "a conversation has two tickets"
     return found
 
@@ -102,7 +105,7 @@ def said(world: World) -> dict[int, list[int]]:
 
 
 def test_a_stop_in_the_middle_of_calls_is_clean(make: Make) -> None:
-    world = make(Faults(incremental_lag_s=0.0, slow=1.0, slow_s=0.5))
+    world = make({"slow": 1.0, "slow_s": 0.5})
     world.start()
     world.up()
     for number in range(30):
@@ -198,7 +201,7 @@ def test_a_helpdesk_that_is_away_for_seconds_loses_nothing(make: Make) -> None:
     world.up()
     for n in range(3):
         world.send([mention(c, n) for c in range(20)])
-    wait_for(lambda: len(world.sandbox.tickets()) > 3, 20, "the first tickets")
+    wait_for(lambda: len(world.sandbox.seen_tickets()) > 3, 20, "the first tickets")
     world.sandbox.faults.error_5xx = 1.0
     for n in range(3, 6):
         world.send([mention(c, n) for c in range(20)])
@@ -217,7 +220,7 @@ def test_a_token_that_stops_being_good_stops_the_account_until_it_is_mended(make
     wait_for(lambda: world.settled(0), 20, "the first")
     good = world.config.read_text(encoding="utf-8")
     spoilt = json.loads(good)
-    spoilt["helpdesks"]["desk"]["api_token"] = "revoked"
+    spoilt["helpdesks"]["desk"] |= world.kind.wrong_key
     world.config.write_text(json.dumps(spoilt), encoding="utf-8")
     assert world.process is not None
     world.process.send_signal(signal.SIGHUP)

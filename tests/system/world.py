@@ -1,17 +1,23 @@
-"""A whole world for one connector process: a misbehaving Zendesk, a bridge that takes replies, and the process."""
+"""A whole world for one connector process: a misbehaving helpdesk, a bridge that takes replies, and the process.
+
+Which helpdesk it is stands in one section of the configuration and in one place here; every test and the balance look
+at it through what the sandboxes have in common.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,10 +25,51 @@ from typing import Any
 import requests
 
 from connector.store import Store, journal
-from connector.testing.simulators.zendesk import Faults, Limits, ZendeskSandbox
+from connector.testing.simulators import freshdesk, zendesk
+from connector.testing.simulators.dice import CommonFaults
+from connector.testing.simulators.sandbox import Sandbox
 
 TOKEN = "feed-token-for-tests"
 SECRET = "hook-secret-for-tests"
+
+_OUR_MARK = re.compile(r"\s*connector ref [0-9a-f]{20}$")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What differs between the helpdesks: the sandbox, the section of config.yaml, and what its API calls things."""
+
+    sandbox: Callable[..., Sandbox[Any, Any, Any, Any]]
+    faults: type[CommonFaults]
+    limits: type[Any]
+    section: Mapping[str, Any]
+    wrong_key: Mapping[str, str]
+    updates: str
+    """The request by which a comment of the person who wrote is added, as the sandbox counts it."""
+    prompt: Mapping[str, Any]
+    """Faults that take away its natural slowness."""
+
+
+DESKS = {
+    "zendesk": Desk(
+        zendesk.ZendeskSandbox,
+        zendesk.Faults,
+        zendesk.Limits,
+        {"type": "zendesk", "email": zendesk.ADMIN_EMAIL, "api_token": zendesk.TOKEN, "exports_per_minute": 10_000},
+        {"api_token": "revoked"},
+        "PUT /api/v2/tickets/*",
+        {"incremental_lag_s": 0.0},
+    ),
+    "freshdesk": Desk(
+        freshdesk.FreshdeskSandbox,
+        freshdesk.Faults,
+        freshdesk.Limits,
+        {"type": "freshdesk", "api_key": freshdesk.ADMIN_KEY, "webhook_header": "X-Webhook-Secret"},
+        {"api_key": "revoked"},
+        "POST /api/v2/tickets/*/notes",
+        {},
+    ),
+}
 
 
 def free_port() -> int:
@@ -105,6 +152,11 @@ class Bridge:
         self._server.server_close()
 
 
+def words(text: str) -> str:
+    """A comment's text as it was meant: no mark of ours at its end, nothing that hides a placeholder."""
+    return _OUR_MARK.sub("", text.strip()).replace("\u2060", "").strip()
+
+
 class World:
     """Everything around one connector process, which may be killed and started again at will."""
 
@@ -112,17 +164,20 @@ class World:
         self,
         folder: Path,
         store_url: str,
-        faults: Faults | None = None,
+        helpdesk: str,
+        faults: Mapping[str, Any] | None = None,
         bridge: Bridge | None = None,
         **delivery: Any,
     ) -> None:
         self.folder = folder
         self.store_url = store_url
+        self.helpdesk = helpdesk
+        self.kind = DESKS[helpdesk]
         self.port = free_port()
         self.hooks = f"http://127.0.0.1:{self.port}/hooks"
-        self.sandbox = ZendeskSandbox(
-            faults=faults,
-            limits=Limits.off(),
+        self.sandbox = self.kind.sandbox(
+            faults=self.kind.faults(**(dict(self.kind.prompt) | dict(faults or {}))),
+            limits=self.kind.limits.off(),
             webhook_url=f"{self.hooks}/desk",
             webhook_secret=SECRET,
             webhook_timeout=2.0,
@@ -133,6 +188,7 @@ class World:
         self.starts = 0
         self.log = (folder / "connector.log").open("ab")
         self.config = folder / "config.yaml"
+        section = {"base_url": self.desk, "webhook_secret": SECRET, "poll": 0.5, "allow_private_addresses": True}
         settings = {"in_doubt_wait": 3.0, "first_pause": 0.2, "longest_pause": 2.0, "lease": 10.0} | delivery
         self.config.write_text(
             json.dumps(
@@ -140,18 +196,7 @@ class World:
                     "store": store_url,
                     "server": {"listen": f"127.0.0.1:{self.port}"},
                     "mappings": str(Path(__file__).parents[2] / "mappings"),
-                    "helpdesks": {
-                        "desk": {
-                            "type": "zendesk",
-                            "base_url": self.desk,
-                            "email": "admin@example.com",
-                            "api_token": "sandbox",
-                            "webhook_secret": SECRET,
-                            "poll": 0.5,
-                            "exports_per_minute": 10_000,
-                            "allow_private_addresses": True,
-                        }
-                    },
+                    "helpdesks": {"desk": {**self.kind.section, **section}},
                     "sources": {
                         "feed": {
                             "type": "webhook",
@@ -222,6 +267,10 @@ class World:
     def store(self) -> Store:
         """The same database, for looking."""
         return Store(self.store_url)
+
+    def comments(self, ticket: int) -> list[tuple[bool, str]]:
+        """What stands on a ticket, oldest first: whether it is public, and the words, without our mark."""
+        return [(said.public, words(said.text)) for said in self.sandbox.seen_comments(ticket)]
 
     def settled(self, replies: int) -> bool:
         """Whether nothing is under way any more and so many replies have ended."""

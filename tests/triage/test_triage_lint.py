@@ -26,6 +26,8 @@ DESK = Vocabulary(
     groups=("Tier 1", "Tier 2"),
     brands=("Acme",),
     forms=(),
+    statuses=("new", "open", "pending", "hold", "solved", "closed", "Waiting for the courier"),
+    types=("problem", "incident", "question", "task", "Refund"),
 )
 
 
@@ -39,6 +41,9 @@ def told(directory: Path, settings: str, desk: Vocabulary = DESK) -> list[str]:
     [
         "{group: Tier 2, brand: Acme, priority: high}",
         "{group: 360001}",
+        "{status: hold, type: task}",
+        "{status: waiting for the courier, type: refund}",
+        "{status: 7}",
         "{fields: {Tone: tone_negative, 2: [a, b], Urgent: true, 4: 12, Score: 0.5, Seen: 2026-01-31, Note: x}}",
         "{fields: {Topics: a, Score: 3, Followers: '7', 8: by id}}",
     ],
@@ -52,6 +57,11 @@ def test_what_the_helpdesk_has_is_fine(tmp_path: Path, settings: str) -> None:
     [
         ("{group: Tier2}", '3:18 there is no group "Tier2" — did you mean "Tier 2"? (allowed: Tier 1, Tier 2)'),
         ("{brand: Acne}", '3:18 there is no brand "Acne" — did you mean "Acme"? (allowed: Acme)'),
+        (
+            "{status: Waiting for courier}",
+            '3:19 there is no status "Waiting for courier" — did you mean "Waiting for the courier"?',
+        ),
+        ("{type: Praise}", '3:17 there is no type "Praise" (allowed: problem, incident, question, task, Refund)'),
         ("{form: Social}", '3:17 there is no form "Social"; this helpdesk has no forms'),
         ("{fields: {Ton: x}}", '3:20 there is no ticket field "Ton" — did you mean "Tone"?'),
         (

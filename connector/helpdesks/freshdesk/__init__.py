@@ -2,7 +2,7 @@
 
 The pieces, each a file: `options`, `account` (calling), `limits` (how often), `refusals` (what an error means),
 `people` (contacts and agents), `names` (labels to values), `drafts` (the bodies), `comments` (reading them), `files`,
-`changes` (which tickets moved), `hooks`.
+`changes` (which tickets moved), `standing` (how they stand), `hooks`.
 
 Nothing here is idempotent, so two promises carry the rest. Whatever we write ends with a mark of its key, and a
 ticket carries our external id besides: an unclear creation is settled by the list of that contact's tickets, an
@@ -31,10 +31,11 @@ from connector.helpdesks.freshdesk.changes import Bookmark, changed, stamp
 from connector.helpdesks.freshdesk.comments import Comments, first_id, mark_of_row
 from connector.helpdesks.freshdesk.drafts import Change, Opening
 from connector.helpdesks.freshdesk.files import File, Files, multipart
-from connector.helpdesks.freshdesk.names import CLOSED, PRIORITIES, STANDING, Names
+from connector.helpdesks.freshdesk.names import CLOSED, PRIORITIES, Names
 from connector.helpdesks.freshdesk.options import FreshdeskOptions
 from connector.helpdesks.freshdesk.people import Agents, Contacts
 from connector.helpdesks.freshdesk.refusals import refusal, sentence
+from connector.helpdesks.freshdesk.standing import Standing
 from connector.http import Answer, Http
 from connector.log import remember_secret
 from connector.markup import link, shorten
@@ -91,6 +92,7 @@ class Freshdesk(Helpdesk):
         self._account.field_label = self._names.label
         self._contacts = Contacts(self._account)
         self._agents = Agents(self._account)
+        self._standing = Standing(self._account, self._agents)
         self._comments = Comments(self._account, self._contacts, self._agents)
         self._files = Files(http, int(options.attachment_limit_mb * 1024 * 1024))
 
@@ -186,10 +188,10 @@ class Freshdesk(Helpdesk):
         return tuple(Receipt("", self.ticket_url(ticket), ticket) for ticket in tickets)
 
     def read_tickets(self, tickets: Sequence[TicketId]) -> Sequence[TicketState]:
-        """Status and tags, one call for each ticket: Freshdesk shows several only as a list by time. Who works on it
-        is a number there and satisfaction stands in surveys; neither is told."""
+        """Status, tags, who works on it and satisfaction, a call for each ticket: Freshdesk shows several only as a
+        list by time."""
         found = ((ticket, self._alive(ticket)) for ticket in tickets)
-        return tuple(state_of(ticket, row) for ticket, row in found if row is not None)
+        return tuple(self._standing.of(ticket, row) for ticket, row in found if row is not None)
 
     def survivor(self, ticket: TicketId) -> Merge | None:
         """The ticket this one was merged into, as far as Freshdesk shows it, and when."""
@@ -203,6 +205,10 @@ class Freshdesk(Helpdesk):
             "requester_id": self._contacts.id_of(draft.author),
             **self._set(draft.settings),
         }
+        try:
+            fields |= drafts.due_of(draft.settings.fields)
+        except ValueError as error:
+            raise self._names.rejected(str(error)) from None
         if "product_id" not in fields and self.options.product:
             fields["product_id"] = self._names.product(self.options.product)
         if self.options.source is not None:
@@ -245,8 +251,8 @@ class Freshdesk(Helpdesk):
         given: Json = {}
         if settings.priority:
             given["priority"] = PRIORITIES[settings.priority]
-        if settings.type:
-            given["type"] = self._names.ticket_type(settings.type)
+        if settings.type and (kind := self._names.ticket_type(settings.type)):
+            given["type"] = kind
         if settings.status:
             given["status"] = self._names.status(settings.status)
         if settings.group:
@@ -256,7 +262,8 @@ class Freshdesk(Helpdesk):
         return given
 
     def _custom(self, settings: Settings) -> Json:
-        return dict(self._names.field_value(name, value) for name, value in settings.fields.items())
+        wanted = ((name, value) for name, value in settings.fields.items() if name not in drafts.DUE)
+        return dict(self._names.field_value(name, value) for name, value in wanted)
 
     # --- writing -------------------------------------------------------------------------------------------
 
@@ -265,10 +272,13 @@ class Freshdesk(Helpdesk):
         files, missing = self._files.fetched(opening.files)
         fields = {**opening.fields, "description": drafts.body_of(opening.html, missing, key)}
         answer = self._written("/tickets", operation, fields, files, limits.CREATES, missing_account=True)
+        # refused for certain, so it may be sent again: with its files as links, or without due dates
         if answer.status >= 300 and files and _too_much(answer):
-            # refused for certain, so the same ticket may be sent again with its files as links
-            fields["description"] = drafts.body_of(opening.html, opening.files, key)
-            answer = self._written("/tickets", operation, fields, (), limits.CREATES, missing_account=True)
+            fields["description"], files = drafts.body_of(opening.html, opening.files, key), []
+            answer = self._written("/tickets", operation, fields, files, limits.CREATES, missing_account=True)
+        if answer.status >= 300 and refusal(answer).about(*drafts.DUE):
+            fields = {name: value for name, value in fields.items() if name not in drafts.DUE}
+            answer = self._written("/tickets", operation, fields, files, limits.CREATES, missing_account=True)
         if answer.status >= 300:
             if refusal(answer).about("requester_id"):
                 self._contacts.forget(int(opening.fields["requester_id"]))
@@ -426,12 +436,6 @@ class Freshdesk(Helpdesk):
         operation = "search tickets"
         body = self._account.get("/search/tickets", operation=operation, params={"query": f'"{query}"'})
         return self._account.rows_in(body.get("results"), operation)
-
-
-def state_of(ticket: TicketId, row: Json) -> TicketState:
-    """A ticket's row in our words; a status of the account's own counts as open."""
-    tags = tuple(str(tag) for tag in row.get("tags") or ())
-    return TicketState(ticket, STANDING.get(row.get("status") or 0, "open"), tags)
 
 
 def _too_much(answer: Answer) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,11 @@ LIMIT = 64_000
 LONGEST_SUBJECT = 250
 """Characters of a subject; its column is said to have 255 (unconfirmed)."""
 
+DUE = ("fr_due_by", "due_by")
+"""When the first answer and the solution are due, in Freshdesk's words; a mapping names them like fields."""
+
 _MARK = re.compile(r"connector ref ([0-9a-f]{20})")
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 _NEAR_THE_END = 200
 _SAFE = re.compile(r"[^'\"\\\s]{1,200}")
 
@@ -90,6 +94,17 @@ def reference_of(external_id: str) -> str:
 def reference_text(external_id: str) -> str:
     """The same for a custom field: the id as it is, where a search can ask for it, else its short form."""
     return external_id if _SAFE.fullmatch(external_id) else reference_of(external_id)
+
+
+def due_of(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Freshdesk's own due dates among the fields a mapping writes. It takes both or none (documented), so that one
+    alone stands for both; the first answer is not due after the rest. ValueError, with a sentence, for no moment."""
+    given = {name: str(fields[name]) for name in DUE if fields.get(name)}
+    for name, value in given.items():
+        if not _MOMENT.fullmatch(value):
+            raise ValueError(f'{name} takes a moment such as 2026-03-04T17:00:00Z, not "{value}"')
+    moments = sorted(given.values())
+    return {DUE[0]: moments[0], DUE[1]: moments[-1]} if moments else {}
 
 
 def tags_of(tags: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ below the first are fields of their own here, as they are when written (`nested_
 seen in clients and in the schema).
 
 What other helpdesks call new, open, pending, hold, solved and closed is Freshdesk's Open, Open, Pending, a custom
-status "On hold" (else Pending), Resolved and Closed; low to urgent are 1 to 4.
+status "On hold" (else Pending), Resolved and Closed; low to urgent are 1 to 4. Of the types problem, incident,
+question and task one that the account does not have is left out: no account starts with a Task.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, ClassVar
 
 from connector.errors import AuthFailed, Gone, Rejected
 from connector.helpdesks.freshdesk.account import Account, Json
+from connector.helpdesks.freshdesk.drafts import DUE
 from connector.helpdesks.names import Named, NameLists, Option, day, decimal, shown, text, whole_number, yes_or_no
 from connector.model import FieldSpec, Priority, Vocabulary
 
@@ -33,6 +35,7 @@ _STATUSES = {
     "resolved": RESOLVED,
     "closed": CLOSED,
 }
+_COMMON_TYPES = ("problem", "incident", "question", "task")
 _JUST_NOW = 60.0
 _HOLD = frozenset({"hold", "on hold", "on-hold"})
 _SYSTEM = {
@@ -101,15 +104,16 @@ class Names(NameLists):
         return int(fitting[0].value)
 
     def ticket_type(self, word: str) -> str:
-        """A ticket's type as Freshdesk spells it; as it is written where this agent may not read the types."""
+        """A ticket's type as Freshdesk spells it; as it is written where this agent may not read the types. Empty for
+        a common word that this account has no type for."""
         folded = word.strip().casefold()
         there = self._choices("tickettype", folded)
         fitting = next((one.value for one in there if one.value.casefold() == folded), "")
-        if there and not fitting:
+        if there and not fitting and folded not in _COMMON_TYPES:
             raise self.rejected(
                 f'a ticket\'s type cannot be "{word}"; there are: {shown(one.value for one in there)}'
             )
-        return fitting or word.strip()
+        return fitting if there else word.strip()
 
     def field(self, name: str) -> Named:
         """A custom field by label, name (cf_topic) or id. Rejected for Freshdesk's own, which have another place."""
@@ -140,9 +144,12 @@ class Names(NameLists):
             fields=tuple(
                 FieldSpec(one.name, one.title, one.type, tuple(option.value for option in one.options))
                 for one in fields
-            ),
+            )
+            + tuple(FieldSpec(name, name, "moment") for name in DUE),
             groups=tuple(one.title for one in self.read_if_any("group")),
             brands=tuple(one.title for one in self.read_if_any("brand")),
+            statuses=(*_STATUSES, "hold", *(one.name for one in _options_of("status", self.known("field")))),
+            types=(*_COMMON_TYPES, *(one.value for one in _options_of("tickettype", self.known("field")))),
             requests_per_minute=self._account.limits.plan,
         )
 

@@ -36,7 +36,7 @@ from connector.helpdesks.zendesk import drafts, hooks, limits
 from connector.helpdesks.zendesk.account import Account, Json, login_header
 from connector.helpdesks.zendesk.comments import Comments, receipt_from_audit
 from connector.helpdesks.zendesk.files import Files
-from connector.helpdesks.zendesk.names import Names
+from connector.helpdesks.zendesk.names import TYPES, Names
 from connector.helpdesks.zendesk.people import People
 from connector.helpdesks.zendesk.refusals import Refusal, refusal, sentence
 from connector.http import Answer, Http
@@ -62,8 +62,6 @@ from connector.model import (
 
 _OPEN = "ticket"
 _COMMENT = "comment"
-_STATUSES = ("new", "open", "pending", "hold", "solved", "closed")
-_TYPES = ("problem", "incident", "question", "task")
 _START = "start:"
 _PEOPLE_FIELDS = ("requester", "requester_id", "submitter", "submitter_id", "author", "author_id")
 
@@ -320,9 +318,9 @@ class Zendesk(Helpdesk):
         if settings.priority:
             given["priority"] = settings.priority
         if settings.type:
-            given["type"] = self._one_of(settings.type, "type", _TYPES)
+            given["type"] = self._one_of(settings.type, "type", TYPES)
         if settings.status:
-            given["status"] = self._one_of(settings.status, "status", _STATUSES)
+            given |= self._names.status(settings.status)
         if settings.group:
             given["group_id"] = self._names.id_of("group", settings.group)
         if settings.brand:

@@ -23,6 +23,9 @@ from connector.model import Attachment, CommentId, Key, Merge, Receipt, Reply, T
 MARK = "connector_key"
 """Our key's name in a ticket's audit metadata. Stored at Zendesk, so its form is a promise."""
 
+BLOT = "▇"
+"""What Zendesk puts in place of each redacted letter (ticket_comments page). No property tells of it."""
+
 _CLOCKS_DIFFER = timedelta(days=1)
 _STAFF = frozenset({"agent", "admin"})
 _MERGED_INTO = re.compile(r"(?:This request|Request #\d+) was closed and merged into (?:request )?#(\d+)")
@@ -176,6 +179,7 @@ def reply_from_comment(ticket: TicketId, comment: Json, author: Json | None) -> 
         author=str(author.get("name") or ""),
         attachments=tuple(_attachments(comment.get("attachments") or [])),
         ours=MARK in (custom_metadata(comment) or {}),
+        redacted=BLOT in str(html),
     )
 
 

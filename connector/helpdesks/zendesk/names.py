@@ -1,9 +1,12 @@
-"""Names as admins see them, turned into the ids and values Zendesk wants: groups, brands, forms, ticket fields.
+"""Names as admins see them, turned into the ids and values Zendesk wants: groups, brands, forms, fields, statuses.
+
+Beside the system's statuses an account may have its own, each in one of their categories; agents may list them.
 
 Options of a drop-down are given by their value (a tag) or by the name agents see; system fields have their own place
 in a draft and are refused here.
 
-developer.zendesk.com/api-reference/ticketing/tickets/ticket_fields, …/groups, …/brands, …/ticket_forms
+developer.zendesk.com/api-reference/ticketing/tickets/ticket_fields, …/groups, …/brands, …/ticket_forms,
+…/custom_ticket_statuses
 """
 
 from __future__ import annotations
@@ -12,12 +15,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
+from connector.errors import Rejected
 from connector.helpdesks.names import (
     Named,
     NameLists,
     Option,
     day,
     decimal,
+    matching,
     shown,
     text,
     whole_number,
@@ -26,13 +31,17 @@ from connector.helpdesks.names import (
 from connector.helpdesks.zendesk.account import Account, Json
 from connector.model import FieldSpec, Vocabulary
 
-List = Literal["group", "brand", "form", "field"]
+List = Literal["group", "brand", "form", "field", "status"]
+
+STATUSES = ("new", "open", "pending", "hold", "solved", "closed")
+TYPES = ("problem", "incident", "question", "task")
 
 _LISTS: dict[str, tuple[str, str]] = {
     "group": ("/groups", "groups"),
     "brand": ("/brands", "brands"),
     "form": ("/ticket_forms", "ticket_forms"),
     "field": ("/ticket_fields", "ticket_fields"),
+    "status": ("/custom_statuses", "custom_statuses"),
 }
 _SYSTEM = {
     "subject": "the subject template",
@@ -49,7 +58,7 @@ _SYSTEM = {
 class Names(NameLists):
     """The names of one account."""
 
-    words: ClassVar[dict[str, str]] = {"field": "ticket field"}
+    words: ClassVar[dict[str, str]] = {"field": "ticket field", "status": "ticket status"}
     trusted: ClassVar[frozenset[str]] = frozenset({"group", "brand", "form"})
 
     def __init__(self, account: Account, clock: Callable[[], float] = time.monotonic) -> None:
@@ -60,6 +69,21 @@ class Names(NameLists):
     def id_of(self, kind: List, name: str) -> int:
         """The id of a group, brand or form given by title or id; Rejected when there is not exactly one."""
         return self.one(kind, name).id
+
+    def status(self, name: str) -> dict[str, Any]:
+        """A status as a property of a ticket: one of the system's by its word, else the account's own by the label
+        that agents see, or by its id. Zendesk sets the system's from the category of one's own."""
+        word = name.strip().lower()
+        if word in STATUSES:
+            return {"status": word}
+        try:
+            return {"custom_status_id": self.id_of("status", name)}
+        except Rejected:
+            own = self.known("status")
+            if matching(own, name.strip()):
+                raise
+            there = f"{', '.join(STATUSES)}, {shown(one.title for one in own)}"
+            raise self.rejected(f'a ticket\'s status cannot be "{name}"; there are: {there}') from None
 
     def field(self, name: str) -> Named:
         """A ticket field by title or id. Rejected for system fields, which have their own place in a draft."""
@@ -90,6 +114,8 @@ class Names(NameLists):
             groups=tuple(one.title for one in self.read("group")),
             brands=tuple(one.title for one in self.read_if_any("brand")),
             forms=tuple(one.title for one in self.read_if_any("form")),
+            statuses=(*STATUSES, *(one.title for one in self.read_if_any("status"))),
+            types=TYPES,
             requests_per_minute=self._account.plan_limit,
         )
 
@@ -101,11 +127,11 @@ class Names(NameLists):
 
 
 def named(row: Json) -> Named:
-    """A group, brand, form or ticket field as Zendesk lists it."""
+    """A group, brand, form, ticket field or status as Zendesk lists it."""
     options = row.get("custom_field_options") or row.get("system_field_options") or []
     return Named(
         id=int(row["id"]),
-        title=str(row.get("title") or row.get("name") or row.get("display_name") or ""),
+        title=str(row.get("title") or row.get("name") or row.get("display_name") or row.get("agent_label") or ""),
         type=str(row.get("type") or ""),
         options=tuple(
             Option(str(one.get("value") or ""), str(one.get("name") or ""))

@@ -6,7 +6,7 @@ What is in the account, and what people do there, is the business of each vendor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -18,6 +18,8 @@ from connector.testing.simulators.courier import Courier
 from connector.testing.simulators.desk import AccountDesk
 from connector.testing.simulators.journal import Journal
 from connector.testing.simulators.line import Listener
+from connector.testing.simulators.seen import SeenComment, SeenTicket
+from connector.testing.simulators.web import File
 
 DeskT = TypeVar("DeskT", bound=AccountDesk[Any, Any])
 FaultsT = TypeVar("FaultsT")
@@ -137,6 +139,42 @@ class Sandbox(ABC, Generic[DeskT, CourierT, FaultsT, LimitsT]):
     @abstractmethod
     def ticket(self, number: int) -> dict[str, Any]:
         """One ticket; KeyError if there is none."""
+
+    # -- what people see and do there, in the same words at every vendor's ---------------------------------------
+
+    @abstractmethod
+    def seen_tickets(self) -> list[SeenTicket]:
+        """Every ticket, oldest first, deleted ones too."""
+
+    @abstractmethod
+    def seen_comments(self, number: int) -> list[SeenComment]:
+        """Everything said on a ticket, oldest first, beginning with the first message."""
+
+    @abstractmethod
+    def answer(
+        self, number: int, html: str, *, public: bool = True, files: Sequence[File] = (), status: str | None = None
+    ) -> SeenComment:
+        """Answer in the web interface as an agent, or leave a private note; `status` as in SeenTicket."""
+
+    @abstractmethod
+    def hide(self, number: int, comment: int) -> None:
+        """Make a public comment private."""
+
+    @abstractmethod
+    def take_away(self, number: int, comment: int) -> None:
+        """Take away what a comment says, as far as the vendor lets people."""
+
+    @abstractmethod
+    def close(self, number: int) -> None:
+        """Close a ticket."""
+
+    @abstractmethod
+    def delete(self, number: int) -> None:
+        """Delete a ticket softly."""
+
+    @abstractmethod
+    def call_at(self, url: str) -> None:
+        """Where the account's webhook calls from now on, with the secret it has."""
 
     @abstractmethod
     def _seed(self) -> None:

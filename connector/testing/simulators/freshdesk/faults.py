@@ -15,10 +15,12 @@ class Faults(CommonFaults):
     `reply_needs_email`: a reply to a requester without an e-mail address is refused (one report of a 400).
     `incoming_reopens`: a customer's note opens a resolved or closed ticket again.
     `merge_moves`: a merge takes the conversations of the secondary tickets along, under their old ids.
+    `due_in_the_past`: due dates that are over, or that do not go with the status, are refused.
     `webhook_breaks_json`: placeholders stand in the body unescaped, so that a quotation mark spoils it.
     """
 
     reply_needs_email: bool = False
     incoming_reopens: bool = False
     merge_moves: bool = True
+    due_in_the_past: bool = False
     webhook_breaks_json: bool = False

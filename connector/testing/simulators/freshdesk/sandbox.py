@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from connector.testing.simulators.freshdesk import (
@@ -30,9 +31,12 @@ from connector.testing.simulators.freshdesk.faults import Faults
 from connector.testing.simulators.freshdesk.limits import Limits, Meter
 from connector.testing.simulators.journal import Journal
 from connector.testing.simulators.sandbox import Sandbox
+from connector.testing.simulators.seen import SeenComment, SeenFile, SeenTicket
 from connector.testing.simulators.web import File
 
 SECRET_HEADER = "X-Webhook-Secret"
+_STATUS_WORDS = {2: "open", 3: "pending", tickets.RESOLVED: "solved", tickets.CLOSED: "closed"}
+_PRIORITY_WORDS = {1: "low", 2: "normal", 3: "high", 4: "urgent"}
 
 
 class FreshdeskSandbox(Sandbox[Desk, hooks.Courier, Faults, Limits]):
@@ -223,7 +227,8 @@ class FreshdeskSandbox(Sandbox[Desk, hooks.Courier, Faults, Limits]):
             conversations.delete(self.desk, conversation)
 
     def rate(self, number: int, rating: int, feedback: str | None = None) -> Row:
-        """The requester's answer to the survey, e.g. 103 (extremely happy) or -103 (extremely unhappy)."""
+        """The requester's answer to the survey, e.g. 103 (extremely happy) or -103 (extremely unhappy). That it
+        updates the ticket is unconfirmed."""
         with self.desk.turn():
             ticket, stamp = self.desk.live_ticket(number), self.desk.stamp()
             survey = next(iter(self.desk.tables["survey"].values()))
@@ -233,7 +238,13 @@ class FreshdeskSandbox(Sandbox[Desk, hooks.Courier, Faults, Limits]):
                 "feedback": feedback, "ratings": {"default_question": rating}, "created_at": stamp,
                 "updated_at": stamp,
             }  # fmt: skip
+            self.desk.touch(ticket)
             return copy.deepcopy(self.desk.put("rating", row))
+
+    def assign(self, number: int, author: str = account.AGENT_EMAIL) -> None:
+        """Give a ticket to an agent."""
+        with self.desk.turn():
+            tickets.update(self.desk, self.desk.live_ticket(number), Wanted({"responder_id": self._agent(author)}))
 
     def add_field(self, label: str, type: str, **more: object) -> Row:  # noqa: A002 - the vendor's word
         """Make a custom field as an admin would: `choices`, `dependent_fields`, `required_for_agents`..."""
@@ -245,12 +256,70 @@ class FreshdeskSandbox(Sandbox[Desk, hooks.Courier, Faults, Limits]):
         with self.desk.turn():
             return copy.deepcopy(people.create(self.desk, wanted))
 
+    # -- in the words of every vendor -------------------------------------------------------------------------
+
+    def seen_tickets(self) -> list[SeenTicket]:
+        """Every ticket, oldest first, deleted ones and spam too."""
+        with self.desk.lock:
+            labels = fields.statuses(self.desk)
+            return [
+                SeenTicket(
+                    row["id"], row["subject"] or "",
+                    "deleted" if row["deleted"] else "spam" if row["spam"]
+                    else _STATUS_WORDS.get(row["status"]) or labels[row["status"]],
+                    _PRIORITY_WORDS[row["priority"]], row["type"] or "", tuple(row["tags"]),
+                )
+                for row in self.desk.tickets.values()
+            ]  # fmt: skip
+
+    def seen_comments(self, number: int) -> list[SeenComment]:
+        """The description and the conversations of a ticket, oldest first."""
+        with self.desk.lock:
+            row = self.desk.row("ticket", number)
+            opening = {
+                "id": 0, "private": False, "user_id": row["requester_id"], "attachments": row["attachments"],
+                "body": row["description"], "body_text": row["description_text"],
+            }  # fmt: skip
+            return [self._seen(said) for said in (opening, *self.desk.conversations_of(number))]
+
+    def answer(
+        self, number: int, html: str, *, public: bool = True, files: Sequence[File] = (), status: str | None = None
+    ) -> SeenComment:
+        """Reply as an agent, or leave a private note."""
+        wanted = next((n for n, word in _STATUS_WORDS.items() if word == status), None)
+        said = self.agent_reply(number, html, public, files, wanted)
+        with self.desk.lock:
+            return self._seen(conversations.found(self.desk, said["id"])[1])
+
+    def hide(self, number: int, comment: int) -> None:
+        """Make a conversation private; the ticket's own description cannot be."""
+        self.make_private(comment)
+
+    def take_away(self, number: int, comment: int) -> None:
+        """Delete a note or a reply."""
+        self.delete_conversation(comment)
+
+    def call_at(self, url: str) -> None:
+        """Give the automation rule its address, as an admin does."""
+        rule = self.rule
+        assert rule is not None
+        self.rule = replace(rule, url=url)
+
     # -- inside ---------------------------------------------------------------------------------------------
 
     def _seed(self) -> None:
         with self.desk.turn():
             if not self.desk.agents:
                 account.seed(self.desk)
+
+    def _seen(self, row: Row) -> SeenComment:
+        person = self.desk.person(row["user_id"]) or {}
+        held = [files.shown(self.desk, number, self.address) for number in row["attachments"]]
+        return SeenComment(
+            row["id"], not row["private"], row["user_id"] in self.desk.agents, person.get("name", ""), row["body"],
+            row["body_text"].strip(),
+            tuple(SeenFile(f["name"], f["content_type"], f["size"], f["attachment_url"]) for f in held),
+        )  # fmt: skip
 
     def _agent(self, email: str) -> int:
         found = self.desk.named("email", email)

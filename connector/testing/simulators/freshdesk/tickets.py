@@ -48,7 +48,7 @@ def create(desk: Desk, wanted: Wanted) -> Row:
     held = fields.blank(desk)
     status = values.get("status") or 2
     custom, bad = fields.custom(desk, values.get("custom_fields") or {}, held, status, wanted.is_form)
-    wrong += bad + _unknown(desk, values) + _half_due(values)
+    wrong += bad + _unknown(desk, values) + _half_due(values) + _over_due(desk, values, status)
     if wrong:
         raise invalid(*wrong)
     row = _opened(desk, values, who if who is not None else people.make_requester(desk, values))
@@ -209,6 +209,14 @@ def _half_due(values: Row) -> list[Row]:
         return []
     other = "fr_due_by" if given == ["due_by"] else "due_by"
     return [complaint(other, "It should not be blank if the other due date is given", "missing_field")]
+
+
+def _over_due(desk: Desk, values: Row, status: int) -> list[Row]:
+    given = [name for name in ("due_by", "fr_due_by") if values.get(name)]
+    if not desk.faults.faults.due_in_the_past:
+        return []
+    over = [name for name in given if values[name] <= desk.stamp() or status in (RESOLVED, CLOSED)]
+    return [complaint(name, "It should be a date in the future", "invalid_value") for name in over]
 
 
 def _told(desk: Desk, row: Row, before: Row, changed: list[str]) -> str:

@@ -40,7 +40,7 @@ def seed(desk: Desk) -> None:
             membership(desk, user["id"], group["id"], default=group is groups[0])
         user["default_group_id"] = groups[0]["id"]
     for category, label in STATUSES:
-        _status(desk, category, label)
+        custom_status(desk, category, label, default=True)
     fields = _fields(desk)
     form = _form(desk, "Обращение из соцсетей", [field["id"] for field in fields])
     for name, subdomain in (("Основной бренд", "sandbox"), ("Второй бренд", "sandbox-second")):
@@ -100,13 +100,14 @@ def group_row(desk: Desk, name: str) -> Row:
     return _dated(desk, name=name, description="", is_public=True, default=False, deleted=False)
 
 
-def _status(desk: Desk, category: str, label: str) -> None:
+def custom_status(desk: Desk, category: str, label: str, *, default: bool = False, active: bool = True) -> Row:
+    """A status of the account's own in one of the system's categories; each of them has a default one."""
     row = _dated(
         desk, status_category=category, agent_label=label, end_user_label=label, description="",
-        end_user_description="", active=True, default=True, raw_agent_label=label, raw_end_user_label=label,
+        end_user_description="", active=active, default=default, raw_agent_label=label, raw_end_user_label=label,
         raw_description="", raw_end_user_description="",
     )  # fmt: skip
-    desk.put("custom_status", row)
+    return desk.put("custom_status", row)
 
 
 def _fields(desk: Desk) -> list[Row]:

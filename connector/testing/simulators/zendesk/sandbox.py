@@ -13,6 +13,7 @@ from pathlib import Path
 
 from connector.testing.simulators.journal import Journal
 from connector.testing.simulators.sandbox import Sandbox
+from connector.testing.simulators.seen import SeenComment, SeenFile, SeenTicket
 from connector.testing.simulators.web import File
 from connector.testing.simulators.zendesk import (
     account,
@@ -20,6 +21,7 @@ from connector.testing.simulators.zendesk import (
     control,
     hooks,
     pages,
+    people,
     shown,
     tickets,
     uploads,
@@ -176,6 +178,55 @@ class ZendeskSandbox(Sandbox[Desk, hooks.Courier, Faults, Limits]):
         with self.desk.turn():
             comments.redact(self.desk, self.desk.ticket(ticket_id), comment_id, text)
 
+    def add_status(self, category: str, label: str, *, active: bool = True) -> int:
+        """Make a status of the account's own as an admin would; its id."""
+        with self.desk.turn():
+            return int(account.custom_status(self.desk, category, label, active=active)["id"])
+
+    # -- in the words of every vendor -------------------------------------------------------------------------
+
+    def seen_tickets(self) -> list[SeenTicket]:
+        """Every ticket, oldest first, deleted ones too."""
+        with self.desk.lock:
+            return [
+                SeenTicket(
+                    row["id"], row["subject"] or "", row["status"], row["priority"] or "", row["type"] or "",
+                    tuple(row["tags"]),
+                )
+                for row in self.desk.tickets.values()
+            ]  # fmt: skip
+
+    def seen_comments(self, number: int) -> list[SeenComment]:
+        """The comments of a ticket, oldest first."""
+        with self.desk.lock:
+            return [self._seen(row) for row in self.desk.comments_of(number)]
+
+    def answer(
+        self, number: int, html: str, *, public: bool = True, files: Sequence[File] = (), status: str | None = None
+    ) -> SeenComment:
+        """Answer as an agent."""
+        said = self.agent_reply(number, html_body=html, public=public, uploads=files, status=status)
+        with self.desk.lock:
+            return self._seen(comments.one(self.desk, number, said["id"]))
+
+    def hide(self, number: int, comment: int) -> None:
+        """Make a comment private."""
+        self.make_private(number, comment)
+
+    def take_away(self, number: int, comment: int) -> None:
+        """Black out all of a comment: Zendesk has no way to delete one."""
+        with self.desk.turn():
+            ticket, said = self.desk.ticket(number), comments.one(self.desk, number, comment)
+            lines = [line for line in said["plain_body"].splitlines() if line.strip()]
+            html = "".join(f"<redact>{line.strip()}</redact>" for line in lines)
+            comments.redact_html(self.desk, ticket, comment, html)
+
+    def call_at(self, url: str) -> None:
+        """Give the webhook its address, as an admin does."""
+        with self.desk.turn():
+            row = next(row for row in self.desk.tables["webhook"].values() if row["name"] == "connector")
+            self.desk.put("webhook", row | {"endpoint": url})
+
     # -- inside ---------------------------------------------------------------------------------------------
 
     def _seed(self) -> None:
@@ -191,6 +242,15 @@ class ZendeskSandbox(Sandbox[Desk, hooks.Courier, Faults, Limits]):
             row = old[0] if old else hooks.create(self.desk, wanted, next(iter(self.desk.users.values()))["id"])
             row |= {"endpoint": url} | ({"secret": secret} if secret else {})
             self.desk.put("webhook", row)
+
+    def _seen(self, row: Row) -> SeenComment:
+        author = self.desk.users.get(row["author_id"], {})
+        files = [shown.attachment(self.desk, number, self.address) for number in row["attachments"]]
+        return SeenComment(
+            row["id"], row["public"], bool(author) and people.is_staff(author), author.get("name", ""),
+            row["html_body"], row["plain_body"].strip(),
+            tuple(SeenFile(f["file_name"], f["content_type"], f["size"], f["content_url"]) for f in files),
+        )  # fmt: skip
 
     def _staff(self, email: str) -> Actor:
         return Actor(self.desk.users_by_email[email.lower()], client="Mozilla/5.0", channel="web")
