@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from connector.model import Mention
 from connector.sources.base import SourceOptions
 from connector.store.arrivals import Arrival
+from connector.store.watches import OWN_POST
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ def arrivals(mentions: Sequence[Mention], options: SourceOptions) -> list[Arriva
             mention=mention,
             conversation=conversation_name(mention, options.conversation),
             helpdesk=options.helpdesk,
-            ignored="our own post" if mention.own else "",
+            ignored=OWN_POST if mention.own else "",
         )
         for mention in map(storable, mentions)
     ]

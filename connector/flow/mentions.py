@@ -3,7 +3,9 @@ about an edit. What waits behind it in a busy conversation is carried in the sam
 
 from __future__ import annotations
 
-from connector.errors import Closed, ConnectorError, Gone, Rejected, Temporary, Unsupported
+from collections.abc import Sequence
+
+from connector.errors import BadAnswer, Closed, ConnectorError, Gone, Rejected, Temporary, Unsupported
 from connector.flow import notes
 from connector.flow.turn import Turn
 from connector.model import (
@@ -75,6 +77,7 @@ def _open(
     """A ticket with the mention as its first comment, then the card as a private note."""
     desk = turn.desk
     turn.joined = ()
+    _awaited(turn, [(mention, decision)])
     turn.external_id = f"{mention.source}:{mention.external_id}"
     draft = TicketDraft(
         external_id=turn.external_id,
@@ -112,15 +115,18 @@ def _append(turn: Turn, ticket: TicketId, mention: Mention, decision: Decision, 
     attachments: list[Attachment] = list(mention.attachments)
     tags = dict.fromkeys(decision.settings.tags)
     riders: list[int] = []
+    decided = [(mention, decision)]
     for follower in turn.claim.followers:
         its = turn.wiring.policy.decide(follower.mention)
         if its.ignored:
             break
         riders.append(follower.id)
+        decided.append((follower.mention, its))
         together.append((follower.mention, its.comment))
         attachments += follower.mention.attachments
         tags |= dict.fromkeys(its.settings.tags)
     turn.joined = tuple(riders)
+    _awaited(turn, decided)
     draft = CommentDraft(
         ticket=ticket,
         html=notes.together_html(together),
@@ -133,6 +139,17 @@ def _append(turn: Turn, ticket: TicketId, mention: Mention, decision: Decision, 
     return turn.outcome("done")
 
 
+def _awaited(turn: Turn, decided: Sequence[tuple[Mention, Decision]]) -> None:
+    """When an answer is due, by the first of these that expects one. What reached us after its last deadline, such as
+    a feed's history, is not watched: nobody could have kept it."""
+    turn.due = None
+    for mention, decision in decided:
+        due, posted = decision.deadlines, mention.created_at.timestamp()
+        if due is not None and due.ceiling.timestamp() > turn.claim.born:
+            turn.due, turn.since = due, min(posted, turn.claim.born)
+            return
+
+
 def _edited(turn: Turn, mention: Mention) -> Outcome:
     """A private note about an edit or a deletion; without a ticket there is nothing to note it on."""
     claim = turn.claim
@@ -143,7 +160,10 @@ def _edited(turn: Turn, mention: Mention) -> Outcome:
 
 
 def carry_note(turn: Turn, draft: CommentDraft) -> Outcome:
-    """A private note; on a ticket that is closed or deleted nobody waits for it."""
+    """A private note; on a ticket that is closed or deleted nobody waits for it, nor for one about an answer that is
+    due where there will be none."""
+    if turn.claim.unneeded is not None and not turn.begun and (why := turn.claim.unneeded or _over(turn, draft)):
+        return turn.outcome("ignored", f"not needed any more: {why}")
     if turn.wiring.shadow and not turn.begun:
         return turn.outcome("held", "shadow: decided, nothing written")
     try:
@@ -151,6 +171,21 @@ def carry_note(turn: Turn, draft: CommentDraft) -> Outcome:
     except (Closed, Gone) as error:
         return turn.outcome("ignored", notes.short(f"the note came too late: {error.sentence}"))
     return turn.outcome("done")
+
+
+def _over(turn: Turn, draft: CommentDraft) -> str:
+    """Why nobody waits on this ticket as it is now; empty when somebody does, or nobody can tell."""
+    try:
+        found = turn.desk.read_tickets((draft.ticket,))
+    except (Unsupported, BadAnswer, Rejected, Gone):
+        return ""
+    quiet = turn.desk.options.commands.do_not_reply
+    for state in found:
+        if state.status in ("solved", "closed"):
+            return state.status
+        if quiet and quiet in state.tags:
+            return quiet
+    return ""
 
 
 def _enriched(turn: Turn, mention: Mention) -> Mention:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from connector.model import CommentDraft, Key, Mention, Receipt, Reply, Request, TicketId, decode
 from connector.store.bulk import Given, bulk
 from connector.store.store import Tx
-from connector.store.tables import conversations, deliveries, mentions, parts, replies
+from connector.store.tables import conversations, deliveries, mentions, parts, replies, watches
 
 _COALESCED = 20
 _REMEMBERED = 50
@@ -37,7 +37,10 @@ class Follower:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A delivery leased to us, with everything needed to carry it. `now` is the database's clock at the claim."""
+    """A delivery leased to us, with everything needed to carry it. `now` is the database's clock at the claim.
+
+    `unneeded` is None but for a note about a first answer that is due: then it says why nobody needs that any more
+    (answered, solved), and is empty while somebody does."""
 
     id: int
     lane: int
@@ -67,6 +70,7 @@ class Claim:
     contacts: tuple[tuple[TicketId, float], ...] = ()
     answered: bool = False
     last_trace: str = ""
+    unneeded: str | None = None
 
     @property
     def note(self) -> CommentDraft:
@@ -99,10 +103,15 @@ _LOAD = bulk(
             mentions.c.author,
             replies.c.body.label("reply_body"),
             replies.c.digest,
+            watches.c.why.label("unneeded"),
         )
         .join(conversations, conversations.c.id == deliveries.c.conversation)
         .outerjoin(mentions, mentions.c.id == deliveries.c.mention)
         .outerjoin(replies, replies.c.id == deliveries.c.reply)
+        .outerjoin(
+            watches,
+            sa.and_(watches.c.conversation == deliveries.c.conversation, watches.c.note == deliveries.c.id),
+        )
         .where(given.among(deliveries.c.id, "number"))
         .order_by(deliveries.c.rank, deliveries.c.due_at, deliveries.c.id)
     ),
@@ -252,6 +261,7 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
         contacts=tuple(past.contacts),
         answered=past.answered,
         last_trace=past.last_trace,
+        unneeded=row.unneeded,
     )
 
 

@@ -32,7 +32,8 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from connector.errors import ConnectorError
-from connector.model import CommentDraft, Receipt, Request, TicketId, encode
+from connector.model import CommentDraft, Deadlines, Receipt, Request, TicketId, encode
+from connector.store import watches
 from connector.store.arrivals import bear, wake
 from connector.store.bulk import Bulk, Prepared, bulk, bulk_insert
 from connector.store.claims import Claim, load
@@ -71,7 +72,8 @@ class Outcome:
     `end` names the ending; without it the delivery stays: due again after `wait`, still in doubt if `in_doubt`.
     `counted` says whether this was an attempt. `ticket` is the link it made, `moved_at` when that ticket took
     over from another (comments on it from before were not for this person). `notes` are born in the same
-    transaction. `pause` and `stop` tell about the account: seconds until its next call, and why none is made.
+    transaction. `pause` and `stop` tell about the account: seconds until its next call, and why none is made. `due`
+    is when the mention, said at `since`, has to be answered.
     """
 
     claim: Claim
@@ -90,6 +92,8 @@ class Outcome:
     notes: tuple[CommentDraft, ...] = ()
     pause: float = 0.0
     stop: str = ""
+    due: Deadlines | None = None
+    since: float = 0.0
 
 
 # --- claim -------------------------------------------------------------------------------------------------
@@ -361,8 +365,17 @@ def settle_all(tx: Tx, outcomes: Sequence[Outcome]) -> list[bool]:
             ended[outcome.claim.lane] += 1 + joined
     free_lanes(tx, ended, at)
     bear(tx, [row for outcome in kept for row in notes_of(outcome.claim, outcome.notes)], at)
+    _watch(tx, [outcome for outcome in kept if outcome.end == "done"])
     _tell_accounts(tx, kept, at)
     return ours
+
+
+def _watch(tx: Tx, finished: Sequence[Outcome]) -> None:
+    """Whose first answer is awaited from now on, and who has got it."""
+    got = [(o.claim.lane // 2, o.claim.reply.created_at.timestamp()) for o in finished if o.claim.reply is not None]
+    watches.answered(tx, got)
+    asked = [watches.Begun(o.claim.lane // 2, o.claim.id, o.since, o.due) for o in finished if o.due is not None]
+    watches.begin(tx, asked)
 
 
 def _settled(outcome: Outcome, at: float) -> dict[str, Any]:
