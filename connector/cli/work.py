@@ -178,7 +178,7 @@ def _print_status(
         say.data()
     say.data("replies   " + (", ".join(f"{n} {state}" for state, n in sorted(replies.items())) or "none yet"))
     late = f", {awaited.past_target} past the target, {awaited.late} of them late" if awaited.past_target else ""
-    say.data(f"waiting   {say.count(awaited.watched, 'conversation')} for a first answer{late}")
+    say.data(f"awaited   {say.count(awaited.watched, 'first answer')}{late}")
     if oldest is not None:
         say.data(f"oldest    waiting since {say.span(time.time() - oldest)}")
     say.data(f"balance   {ledger}")

@@ -14,15 +14,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from daemon_world import hours_pass
 
-from connector.model import Deadlines, decode, encode
 from connector.store import Store
 from connector.store.tables import watches
 from connector.testing.simulators.zendesk import Faults
@@ -88,22 +86,6 @@ def told(world: World) -> dict[int, Counter[str]]:
             words for note in notes for words in (REMINDED, LATE, LAST) if words in note
         )
     return found
-
-
-def hours_pass(store: Store, hours: float) -> None:
-    """Whoever still waits has waited so many hours longer."""
-    by = timedelta(hours=hours)
-    with store.begin() as tx:
-        for row in tx.execute(sa.select(watches).where(watches.c.ended_at.is_(None)).with_for_update()).all():
-            due = decode(Deadlines, row.due)
-            earlier: dict[str, Any] = {step: at - by for step, at in due.steps}
-            values = {name: getattr(row, name) - by.total_seconds() for name in ("since", "target", "breach")}
-            if row.next_at is not None:
-                values["next_at"] = row.next_at - by.total_seconds()
-            moved = encode(replace(due, **earlier))
-            tx.execute(
-                sa.update(watches).where(watches.c.conversation == row.conversation).values(due=moved, **values)
-            )
 
 
 def all_have(world: World, words: str, count: int) -> bool:
