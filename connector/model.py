@@ -7,7 +7,8 @@ Conversation   what belongs on one ticket: a thread, or a thread and an author
 Tone           very_negative … very_positive or unknown, with score, confidence and evidence
 Feedback       what kind of saying it is: thanks, question, complaint.delivery, … as the mapping names them
 Past           what we remember of an author when their next mention is decided
-Deadlines      when the first answer is due: target, breach, ceiling
+Deadlines      when the first answer is due: target, breach, ceiling, and when to remind of it
+Watch          a conversation whose first answer is due, until it is answered
 Decision       what the mapping makes of a mention; its Trace says which rule set what, and why
 Draft          what we are about to write: TicketDraft, CommentDraft (helpdesk), ReplyDraft (platform)
 Reply          an agent's public comment that has to go back to the thread
@@ -40,6 +41,7 @@ Cursor = NewType("Cursor", str)
 Key = NewType("Key", str)
 
 Kind = Literal["comment", "post", "dm", "forum_post", "review", "article"]
+DueStep = Literal["reminder", "target", "breach", "ceiling"]
 ToneLabel = Literal["very_negative", "negative", "neutral", "positive", "very_positive", "unknown"]
 Priority = Literal["low", "normal", "high", "urgent"]
 
@@ -53,6 +55,7 @@ TONES: tuple[ToneLabel, ...] = (
     "unknown",
 )
 PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high", "urgent")
+DUE_STEPS: tuple[DueStep, ...] = ("reminder", "target", "breach", "ceiling")
 
 T = TypeVar("T")
 
@@ -202,7 +205,7 @@ class Deadlines:
     """When the first answer is due, as instants: wanted by `target`, late from `breach`, never after `ceiling`.
 
     `within` is the target as it was written (8h), `rule` the deadline that applied, `calendar` whose hours were
-    counted (empty: around the clock).
+    counted (empty: around the clock). `reminder` comes before the target, where the mapping wants one.
     """
 
     target: datetime
@@ -211,6 +214,13 @@ class Deadlines:
     within: str
     rule: str
     calendar: str = ""
+    reminder: datetime | None = None
+
+    @property
+    def steps(self) -> tuple[tuple[DueStep, datetime], ...]:
+        """What comes due one after another, and when."""
+        each = ((step, getattr(self, step)) for step in DUE_STEPS)
+        return tuple((step, at) for step, at in each if at is not None)
 
 
 @dataclass(frozen=True, slots=True)

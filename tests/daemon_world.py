@@ -7,16 +7,21 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import requests
+import sqlalchemy as sa
 
 from connector import triage
 from connector.config import load
 from connector.daemon import Daemon
+from connector.model import Deadlines, decode, encode
 from connector.store import Store, journal
 from connector.store.journal import Balance
+from connector.store.tables import watches
 from connector.testing.simulators.zendesk import Faults, Limits, ZendeskSandbox
 from tests.system.world import Bridge
 
@@ -163,6 +168,22 @@ class DaemonWorld:
         finally:
             self.bridge.close()
             self.sandbox.stop()
+
+
+def hours_pass(store: Store, hours: float) -> None:
+    """Whoever still waits has waited so many hours longer."""
+    by = timedelta(hours=hours)
+    with store.begin() as tx:
+        for row in tx.execute(sa.select(watches).where(watches.c.ended_at.is_(None)).with_for_update()).all():
+            due = decode(Deadlines, row.due)
+            earlier: dict[str, Any] = {step: at - by for step, at in due.steps}
+            values = {name: getattr(row, name) - by.total_seconds() for name in ("since", "target", "breach")}
+            if row.next_at is not None:
+                values["next_at"] = row.next_at - by.total_seconds()
+            moved = encode(replace(due, **earlier))
+            tx.execute(
+                sa.update(watches).where(watches.c.conversation == row.conversation).values(due=moved, **values)
+            )
 
 
 def mention(number: int | str = 1, **facts: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from connector.flow.intake import arrivals
 from connector.markup import shorten, to_text
 from connector.model import Mention
 from connector.sources.manual import ManualOptions, mention_from_text, mentions_from_file
-from connector.store import Store, Tx, journal
+from connector.store import Store, Tx, journal, watches
 from connector.store.arrivals import accept_mentions
 from connector.yamlfile import did_you_mean
 
@@ -124,6 +124,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
         replies = journal.replies_by_state(tx)
         ledger = journal.balance(tx)
         oldest = journal.oldest_waiting(tx)
+        awaited = watches.overview(tx)
         loaded = json.loads(journal.recall(tx, "reload") or "{}")
     kinds = {name: o.type for name, o in (*settings.helpdesks.items(), *settings.sources.items())}
     process = running(settings)
@@ -137,12 +138,13 @@ def status(ctx: click.Context, as_json: bool) -> None:
                 "accounts": [asdict(a) | {"type": kinds.get(a.name)} for a in accounts],
                 "backlog": {f"{kind}.{state}": n for (kind, state), n in backlog.items()},
                 "replies": replies,
+                "first_answers": asdict(awaited),
                 "balance": asdict(ledger) | {"accounted": ledger.accounted, "even": ledger.even},
                 "oldest_waiting_seconds": None if oldest is None else time.time() - oldest,
             }
         )
     else:
-        _print_status(process, loaded, accounts, kinds, backlog, replies, ledger, oldest)
+        _print_status(process, loaded, accounts, kinds, backlog, replies, awaited, ledger, oldest)
     ctx.exit(1 if trouble or any(parked.values()) or not ledger.even or loaded.get("ok") is False else 0)
 
 
@@ -153,6 +155,7 @@ def _print_status(
     kinds: dict[str, str],
     backlog: dict[tuple[str, str], int],
     replies: dict[str, int],
+    awaited: watches.Overview,
     ledger: journal.Balance,
     oldest: float | None,
 ) -> None:
@@ -174,6 +177,8 @@ def _print_status(
         say.table(waiting, ("kind", "state", "deliveries"))
         say.data()
     say.data("replies   " + (", ".join(f"{n} {state}" for state, n in sorted(replies.items())) or "none yet"))
+    late = f", {awaited.past_target} past the target, {awaited.late} of them late" if awaited.past_target else ""
+    say.data(f"awaited   {say.count(awaited.watched, 'first answer')}{late}")
     if oldest is not None:
         say.data(f"oldest    waiting since {say.span(time.time() - oldest)}")
     say.data(f"balance   {ledger}")

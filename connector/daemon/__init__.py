@@ -6,6 +6,7 @@
     workers       each carries one delivery at a time
     pullers       one per source that can be polled, one per helpdesk for replies
     reconciler    looks once more at what was ever in doubt
+    watcher       tells tickets that their first answer is due, or late
 
 Time, chance and threads live here and nowhere else.
 """

@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from connector.errors import ConnectorError
-from connector.store import Store, journal
+from connector.store import Store, journal, watches
 
 
 class _Reading(Collector):
@@ -37,6 +37,7 @@ class _Reading(Collector):
         try:
             with self.store.read() as tx:
                 standing, backlog, oldest = journal.standing(tx), journal.backlog(tx), journal.oldest_waiting(tx)
+                awaited = watches.overview(tx)
         except ConnectorError:
             up.add_metric([], 0)
             yield up
@@ -44,6 +45,7 @@ class _Reading(Collector):
         up.add_metric([], 1)
         yield up
         yield from _from_store(standing, backlog, oldest)
+        yield _first_answers(awaited)
 
 
 def _from_store(
@@ -71,6 +73,17 @@ def _from_store(
         stopped.add_metric([account.name], int(bool(account.stopped)))
         trouble.add_metric([account.name], int(bool(account.trouble)))
     yield from (received, known, last, stopped, trouble)
+
+
+def _first_answers(awaited: watches.Overview) -> Metric:
+    found = GaugeMetricFamily(
+        "connector_first_answers", "Conversations that wait for a first answer", labels=["state"]
+    )
+    in_time = awaited.watched - awaited.past_target
+    found.add_metric(["in_time"], in_time)
+    found.add_metric(["past_target"], awaited.past_target - awaited.late)
+    found.add_metric(["late"], awaited.late)
+    return found
 
 
 def exposition(

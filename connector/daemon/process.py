@@ -25,6 +25,7 @@ from connector.config import load as load_config
 from connector.daemon.dispatcher import Dispatcher, written
 from connector.daemon.metrics import exposition
 from connector.daemon.pullers import Puller, ReplyPuller, SourcePuller
+from connector.daemon.watcher import Watcher
 from connector.errors import ConfigError, ConnectorError, Temporary
 from connector.flow.deliver import Wiring, carry, reconcile, waiting
 from connector.flow.intake import arrivals
@@ -44,7 +45,7 @@ _STALE = 30.0
 class _Loop:
     """A thread that asks a puller for one pull after another until it is stopped; `nudge` cuts a wait short."""
 
-    def __init__(self, puller: Puller) -> None:
+    def __init__(self, puller: Puller | Watcher) -> None:
         self.puller = puller
         self._nudged = threading.Event()
         self._stopped = False
@@ -94,6 +95,7 @@ class Daemon:
         )
         self._grace = config.delivery.lease / 8
         self._loops: dict[str, _Loop] = {}
+        self._watching: list[_Loop] = []
         self._workers: list[threading.Thread] = []
         self._retired: list[Assembly] = []
         self._stopped_accounts: set[str] = set()
@@ -157,6 +159,7 @@ class Daemon:
             self._workers.append(worker)
         self._start_pullers()
         threading.Thread(target=self._reconcile, name="reconciler", daemon=True).start()
+        self._watching.append(_Loop(Watcher(self._dispatcher, lambda: self._wiring)))
         self._listener.start()
         self.address = self._listener.address
         self._remember_policy(ok=True, problems=[])
@@ -173,10 +176,11 @@ class Daemon:
         self._log.info("draining", in_hand=self._dispatcher.in_hand)
         if self._listener is not None:
             self._listener.stop()
-        for loop in self._loops.values():
+        loops = [*self._loops.values(), *self._watching]
+        for loop in loops:
             loop.stop()
         self._dispatcher.stop_claiming()
-        for loop in self._loops.values():
+        for loop in loops:
             loop.join(5)
         with contextlib.suppress(ConnectorError):
             written(self._dispatcher.run(lambda tx: release_pulls(tx, self.owner)), 10)

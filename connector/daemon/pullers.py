@@ -29,7 +29,7 @@ from connector.flow.notes import recalled_html
 from connector.helpdesks.base import Helpdesk
 from connector.model import Cursor, Merge, Page, Reply, TicketId, TicketState
 from connector.sources.base import Source
-from connector.store import Tx, tickets
+from connector.store import Tx, tickets, watches
 from connector.store.arrivals import (
     Pull,
     accept_mentions,
@@ -41,6 +41,7 @@ from connector.store.arrivals import (
     note_trouble,
     wake,
 )
+from connector.store.store import now
 
 T = TypeVar("T")
 
@@ -180,10 +181,10 @@ class ReplyPuller(Puller):
 
     def pull(self, pull: Pull) -> float:
         """Look at the tickets that wait for it; then, when it is time, ask which ones changed."""
-        due = self._do(lambda tx: due_wakeups(tx, self.name, _PAGE))
+        due, read_at = self._do(lambda tx: (due_wakeups(tx, self.name, _PAGE), now(tx)))
         states = self._states([ticket for ticket, _ in due])
         for ticket, seq in due:
-            self._look(ticket, seq, states.get(ticket))
+            self._look(ticket, seq, states.get(ticket), read_at)
         if len(due) == _PAGE:
             return 0.0
         if self.blind:
@@ -225,7 +226,7 @@ class ReplyPuller(Puller):
             self._log.warning("how tickets stand cannot be read", why=error.sentence)
             return {}
 
-    def _look(self, ticket: TicketId, seq: int, state: TicketState | None) -> None:
+    def _look(self, ticket: TicketId, seq: int, state: TicketState | None, read_at: float) -> None:
         merge: Merge | None = None
         replies: Sequence[Reply] = ()
         whole = False  # a merged or deleted ticket does not show what became of its comments
@@ -255,7 +256,7 @@ class ReplyPuller(Puller):
             if whole:
                 tickets.recall(tx, self.name, ticket, replies, recalled_html)
             if state is not None:
-                self._heed(tx, state)
+                self._heed(tx, state, read_at)
             if merge is not None:
                 tickets.move(tx, self.name, ticket, merge)
             return new
@@ -266,10 +267,11 @@ class ReplyPuller(Puller):
         if merge is not None:
             self._log.info("ticket merged, its conversation moves", ticket=ticket, into=merge.into)
 
-    def _heed(self, tx: Tx, state: TicketState) -> None:
+    def _heed(self, tx: Tx, state: TicketState, read_at: float) -> None:
         """Remember how the ticket stands, and do what its tags ask."""
         commands = self.helpdesk.options.commands
         tickets.note_state(tx, self.name, state)
+        watches.heed(tx, self.name, state, commands.do_not_reply, read_at)
         if commands.mute_author:
             change = tickets.mute if commands.mute_author in state.tags else tickets.unmute
             change(tx, self.name, state.ticket)

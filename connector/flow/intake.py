@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 from connector.model import Mention
 from connector.sources.base import SourceOptions
 from connector.store.arrivals import Arrival
+from connector.store.tables import OWN_POST
 
 T = TypeVar("T")
-
-OWN_POST = "our own post"
 
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 

@@ -5,11 +5,11 @@ conversation is carried in the same comment."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
-from connector.errors import Closed, ConnectorError, Gone, Rejected, Temporary, Unsupported
+from connector.errors import BadAnswer, Closed, ConnectorError, Gone, Rejected, Temporary, Unsupported
 from connector.flow import notes
-from connector.flow.intake import OWN_POST
 from connector.flow.turn import Turn
 from connector.markup import to_text
 from connector.model import (
@@ -26,8 +26,8 @@ from connector.model import (
     decode,
     encode,
 )
-from connector.store.claims import ANSWERED_THERE
 from connector.store.queue import Outcome
+from connector.store.tables import ANSWERED_THERE, OWN_POST
 from connector.triage import card
 
 _ENRICH_TRIES = 3
@@ -118,6 +118,7 @@ def _open(
     """A ticket with the mention as its first comment, then the card as a private note."""
     desk = turn.desk
     turn.joined = ()
+    _awaited(turn, [(mention, decision)])
     turn.external_id = f"{mention.source}:{mention.external_id}"
     draft = TicketDraft(
         external_id=turn.external_id,
@@ -155,15 +156,18 @@ def _append(turn: Turn, ticket: TicketId, mention: Mention, decision: Decision, 
     attachments: list[Attachment] = list(mention.attachments)
     tags = dict.fromkeys(decision.settings.tags)
     riders: list[int] = []
+    decided = [(mention, decision)]
     for follower in turn.claim.followers:
         its = turn.wiring.policy.decide(follower.mention)
         if its.ignored:
             break
         riders.append(follower.id)
+        decided.append((follower.mention, its))
         together.append((follower.mention, its.comment))
         attachments += follower.mention.attachments
         tags |= dict.fromkeys(its.settings.tags)
     turn.joined = tuple(riders)
+    _awaited(turn, decided)
     draft = CommentDraft(
         ticket=ticket,
         html=notes.together_html(together),
@@ -174,6 +178,17 @@ def _append(turn: Turn, ticket: TicketId, mention: Mention, decision: Decision, 
     )
     turn.part(turn.desk, 0, draft, refused=refused)
     return turn.outcome("done")
+
+
+def _awaited(turn: Turn, decided: Sequence[tuple[Mention, Decision]]) -> None:
+    """When an answer is due, by the first of these that expects one. What reached us after its last deadline, such as
+    a feed's history, is not watched: nobody could have kept it."""
+    turn.due = None
+    for mention, decision in decided:
+        due, posted = decision.deadlines, mention.created_at.timestamp()
+        if due is not None and due.ceiling.timestamp() > turn.claim.born:
+            turn.due, turn.since = due, min(posted, turn.claim.born)
+            return
 
 
 def _edited(turn: Turn, mention: Mention) -> Outcome:
@@ -187,7 +202,9 @@ def _edited(turn: Turn, mention: Mention) -> Outcome:
 
 def carry_note(turn: Turn, draft: CommentDraft) -> Outcome:
     """A private note; it follows its ticket into the one that it was merged into. On one that is closed or deleted
-    nobody waits for it."""
+    nobody waits for it, nor for one about an answer that is due where there will be none."""
+    if turn.claim.unneeded is not None and not turn.begun and (why := turn.claim.unneeded or _over(turn, draft)):
+        return turn.outcome("ignored", f"not needed any more: {why}")
     if turn.wiring.shadow and not turn.begun:
         return turn.outcome("held", "shadow: decided, nothing written")
     tried: list[TicketId] = []
@@ -203,6 +220,21 @@ def carry_note(turn: Turn, draft: CommentDraft) -> Outcome:
             if merge is None or merge.into in tried:
                 return turn.outcome("ignored", notes.short(f"the note came too late: {error.sentence}"))
             draft = replace(draft, ticket=merge.into)
+
+
+def _over(turn: Turn, draft: CommentDraft) -> str:
+    """Why nobody waits on this ticket as it is now; empty when somebody does, or nobody can tell."""
+    try:
+        found = turn.desk.read_tickets((draft.ticket,))
+    except (Unsupported, BadAnswer, Rejected, Gone):
+        return ""
+    quiet = turn.desk.options.commands.do_not_reply
+    for state in found:
+        if state.status in ("solved", "closed"):
+            return state.status
+        if quiet and quiet in state.tags:
+            return quiet
+    return ""
 
 
 def _enriched(turn: Turn, mention: Mention) -> Mention:

@@ -12,7 +12,10 @@ from typing import Literal
 
 from connector.helpdesks.base import HelpdeskOptions
 from connector.markup import link, shorten, to_html
-from connector.model import CommentDraft, Mention, Receipt, Settings, TicketId
+from connector.model import CommentDraft, DueStep, Mention, Receipt, Settings, TicketId, utc
+from connector.store.reconcile import Passed
+from connector.triage import Policy
+from connector.triage.card import moment
 
 ReplyState = Literal["queued", "sent", "held", "failed", "unsure", "kept"]
 _STATES: tuple[ReplyState, ...] = ("queued", "sent", "held", "failed", "unsure", "kept")
@@ -36,6 +39,36 @@ _REMEDIES: dict[ReplyState, str] = {
     "unsure": "Look at the thread before you answer again; then tell an admin to retry or drop this delivery.",
     "kept": "Take the tag off and answer again if the person is to read it.",
 }
+
+
+_DUE: dict[DueStep, str] = {
+    "reminder": "First answer due by {}",
+    "target": "First answer was due by {}",
+    "breach": "First answer is late since {}",
+    "ceiling": "First answer should have left by {} at the latest",
+}
+
+
+def deadline_note(passed: Passed, policy: Policy, quiet: str) -> CommentDraft | None:
+    """The note about a first answer that is due soon, or late, with what the mapping sets on the ticket then; None
+    where the mapping wants nothing said. `quiet` is the tag that says there will be no answer."""
+    due = passed.deadlines
+    happens = policy.escalation(due.rule, passed.missed)
+    if happens is None and passed.step != "reminder":
+        return None
+    step, settings, added = happens or (passed.step, Settings(), "")
+    when = due.target if step == "reminder" else getattr(due, step)
+    said = moment(utc(passed.since), policy.zone)
+    whose = f", counted in the hours of {due.calendar}" if due.calendar else ""
+    ends = "a public answer, or solving the ticket" + (f", or the tag {quiet}" if quiet else "")
+    lines = [
+        f"<p><strong>{escape(_DUE[step].format(moment(when, policy.zone)))}</strong></p>",
+        f"<p>Nobody has answered yet what was said {escape(said)}.</p>",
+        f"<p>An answer is wanted within {due.within} (deadline «{escape(due.rule)}»{escape(whose)}).</p>",
+        to_html(added) if added else "",
+        f"<p>What ends this: {escape(ends)}.</p>",
+    ]
+    return CommentDraft(passed.ticket, "".join(lines), settings=settings)
 
 
 def reply_settings(options: HelpdeskOptions, state: ReplyState) -> Settings:

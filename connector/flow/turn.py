@@ -15,7 +15,7 @@ from connector.adapter import Outlet
 from connector.errors import ConnectorError, Temporary, Unsupported
 from connector.flow.retry import Patience
 from connector.helpdesks.base import Helpdesk
-from connector.model import Key, Receipt, Request, TicketId
+from connector.model import Deadlines, Key, Receipt, Request, TicketId
 from connector.sources.base import Source
 from connector.store.claims import Claim
 from connector.store.queue import End, Intent, Outcome
@@ -77,6 +77,8 @@ class Turn:
     external_id: str | None = None
     trace: str | None = None
     joined: tuple[int, ...] = ()
+    due: Deadlines | None = None
+    since: float = 0.0
 
     @classmethod
     def of(cls, claim: Claim, wiring: Wiring, intend: Callable[[Intent], None]) -> Turn:
@@ -111,6 +113,8 @@ class Turn:
             external_id=self.external_id,
             trace=self.trace,
             joined=self.joined,
+            due=self.due,
+            since=self.since,
             **facts,
         )
 

@@ -4,6 +4,7 @@
     arrivals    accept mentions, replies and wake-ups, each with its cursor in the same transaction
     claims      a delivery leased to us, read whole
     queue       claim, intend, settle: the life of a delivery
+    watches     whose first answer is awaited, and until when
     reconcile   what is looked at again: once in doubt, or waiting too long
     journal     what people ask: the balance, lists, one delivery whole; retry, drop, release
 

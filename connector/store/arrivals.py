@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from connector.markup import to_text
 from connector.model import Cursor, Mention, Reply, TicketId, encode, key_of
+from connector.store import watches
 from connector.store.bulk import Bulk, Given, bulk, bulk_insert
 from connector.store.store import Tx, either, insert, now
 from connector.store.tables import (
@@ -99,6 +100,14 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
             row |= {"mention": mention_id, "conversation": home or conversation[a.mention.source, a.conversation]}
             born.append(row | {"state": state, "reason": reason})
     bear(tx, born, at)
+    watches.answered(
+        tx,
+        [
+            (homes.get(_id(a)) or conversation[a.mention.source, a.conversation], a.mention.created_at.timestamp())
+            for a, new in zip(arrivals, fresh, strict=True)
+            if new and a.mention.own  # somebody answered on the platform itself
+        ],
+    )
     _count(tx, arrivals, fresh, at)
     return fresh
 

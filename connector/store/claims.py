@@ -11,12 +11,10 @@ import sqlalchemy as sa
 from connector.model import CommentDraft, Key, Mention, Receipt, Reply, Request, TicketId, decode
 from connector.store.bulk import Given, bulk
 from connector.store.store import Tx
-from connector.store.tables import conversations, deliveries, mentions, parts, replies
+from connector.store.tables import ANSWERED_THERE, conversations, deliveries, mentions, parts, replies, watches
 
 _COALESCED = 20
 _REMEMBERED = 50
-
-ANSWERED_THERE = "answered on the platform itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,9 @@ class Claim:
 
     Of a post of our own: `replies` are all of its conversation, `posted` the ids that came back for them, and
     `posting` says that one of them may be on its way.
+
+    `unneeded` is None but for a note about a first answer that is due: then it says why nobody needs that any more
+    (answered, solved), and is empty while somebody does.
     """
 
     id: int
@@ -76,6 +77,7 @@ class Claim:
     replies: tuple[Reply, ...] = ()
     posted: frozenset[str] = frozenset()
     posting: bool = False
+    unneeded: str | None = None
 
     @property
     def note(self) -> CommentDraft:
@@ -108,10 +110,15 @@ _LOAD = bulk(
             mentions.c.author,
             replies.c.body.label("reply_body"),
             replies.c.digest,
+            watches.c.why.label("unneeded"),
         )
         .join(conversations, conversations.c.id == deliveries.c.conversation)
         .outerjoin(mentions, mentions.c.id == deliveries.c.mention)
         .outerjoin(replies, replies.c.id == deliveries.c.reply)
+        .outerjoin(
+            watches,
+            sa.and_(watches.c.conversation == deliveries.c.conversation, watches.c.note == deliveries.c.id),
+        )
         .where(given.among(deliveries.c.id, "number"))
         .order_by(deliveries.c.rank, deliveries.c.due_at, deliveries.c.id)
     ),
@@ -276,6 +283,7 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
         replies=tuple(decode(Reply, body) for body in dict.fromkeys(row.body for row in answers)),
         posted=frozenset(row.receipt_id for row in answers if row.receipt_id),
         posting=any(row.state == "intent" for row in answers),
+        unneeded=row.unneeded,
     )
 
 

@@ -32,12 +32,13 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from connector.errors import ConnectorError
-from connector.model import CommentDraft, Receipt, Request, TicketId, encode
+from connector.model import CommentDraft, Deadlines, Receipt, Request, TicketId, encode
+from connector.store import watches
 from connector.store.arrivals import bear, wake
 from connector.store.bulk import Bulk, Prepared, bulk, bulk_insert
 from connector.store.claims import Claim, load
 from connector.store.store import Tx, now
-from connector.store.tables import accounts, conversations, cursors, deliveries, parts
+from connector.store.tables import ANSWERED_THERE, accounts, conversations, cursors, deliveries, parts
 
 End = Literal["done", "failed", "unsure", "held", "ignored"]
 
@@ -72,7 +73,7 @@ class Outcome:
     `counted` says whether this was an attempt. `ticket` is the link it made, `moved_at` when that ticket took
     over from another (comments on it from before were not for this person). `notes` are born in the same
     transaction. `pause` and `stop` tell about an account, `troubled` if it is not the delivery's own: seconds until
-    its next call, and why none is made.
+    its next call, and why none is made. `due` is when the mention, said at `since`, has to be answered.
     """
 
     claim: Claim
@@ -92,6 +93,8 @@ class Outcome:
     pause: float = 0.0
     stop: str = ""
     troubled: str = ""
+    due: Deadlines | None = None
+    since: float = 0.0
 
 
 # --- claim -------------------------------------------------------------------------------------------------
@@ -363,8 +366,17 @@ def settle_all(tx: Tx, outcomes: Sequence[Outcome]) -> list[bool]:
             ended[outcome.claim.lane] += 1 + joined
     free_lanes(tx, ended, at)
     bear(tx, [row for outcome in kept for row in notes_of(outcome.claim, outcome.notes)], at)
+    _watch(tx, [outcome for outcome in kept if outcome.end == "done"])
     _tell_accounts(tx, kept, at)
     return ours
+
+
+def _watch(tx: Tx, finished: Sequence[Outcome]) -> None:
+    """Whose first answer is awaited from now on, and who has got it."""
+    said = [(o.claim, o.claim.reply or (o.claim.mention if o.reason == ANSWERED_THERE else None)) for o in finished]
+    watches.answered(tx, [(claim.lane // 2, one.created_at.timestamp()) for claim, one in said if one is not None])
+    asked = [watches.Begun(o.claim.lane // 2, o.claim.id, o.since, o.due) for o in finished if o.due is not None]
+    watches.begin(tx, asked)
 
 
 def _settled(outcome: Outcome, at: float) -> dict[str, Any]:

@@ -6,6 +6,10 @@ import sqlalchemy as sa
 
 metadata = sa.MetaData()
 
+OWN_POST = "our own post"
+ANSWERED_THERE = "answered on the platform itself"
+"""Reasons of deliveries by which the store itself knows that somebody of ours has spoken."""
+
 _Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _Time: sa.Double[float] = sa.Double()
 
@@ -170,6 +174,31 @@ tickets = sa.Table(
     sa.Column("reopened", sa.Integer, nullable=False, server_default="0", comment="how often it was seen open again"),
     sa.Column("seen_at", _Time, nullable=False),
 )
+
+watches = sa.Table(
+    "watches",
+    metadata,
+    sa.Column("conversation", _Id, sa.ForeignKey("conversations.id"), primary_key=True, autoincrement=False),
+    sa.Column("delivery", _Id, sa.ForeignKey("deliveries.id"), nullable=False, comment="the mention it began with"),
+    sa.Column("since", _Time, nullable=False, comment="when that was said"),
+    sa.Column("due", sa.Text, nullable=False, comment="its deadlines"),
+    sa.Column("target", _Time, nullable=False),
+    sa.Column("breach", _Time, nullable=False),
+    sa.Column("step", sa.Integer, nullable=False, server_default="0", comment="how many steps were acted on"),
+    sa.Column("next_at", _Time, comment="when the next step passes; null: none will"),
+    sa.Column("note", _Id, comment="the last note born of it"),
+    sa.Column("note_after", sa.Integer, nullable=False, server_default="0", comment="the step before that note"),
+    sa.Column("later", sa.Text, comment="deadlines of the last mention that came while it ran"),
+    sa.Column("later_delivery", _Id),
+    sa.Column("later_since", _Time),
+    sa.Column("begun_at", _Time, nullable=False),
+    sa.Column("ended_at", _Time),
+    sa.Column("why", sa.Text, nullable=False, server_default="", comment="why it ended"),
+)
+_waits = watches.c.next_at.is_not(None)
+sa.Index("watches_due", watches.c.next_at, sqlite_where=_waits, postgresql_where=_waits)
+_open = watches.c.ended_at.is_(None)
+sa.Index("watches_open", watches.c.breach, watches.c.target, sqlite_where=_open, postgresql_where=_open)
 
 muted = sa.Table(
     "muted",

@@ -63,8 +63,8 @@ def card(
         platform=shown_platform(mention.platform),
         kind=mention.kind.replace("_", " "),
         tone=_tone(decision),
-        posted=_posted(mention.created_at, zone),
-        due={name: _posted(getattr(due, name), zone) for name in ("target", "breach", "ceiling")} if due else {},
+        posted=moment(mention.created_at, zone),
+        due={name: moment(getattr(due, name), zone) for name in ("target", "breach", "ceiling")} if due else {},
         feedback=", ".join(kind.replace("_", " ").replace(".", ": ") for kind in decision.feedback),
         suggestion=_lines(decision.suggestion),
         reasons=_whole(decision) if trace else _reasons(decision),
@@ -82,7 +82,8 @@ def _tone(decision: Decision) -> str:
     return label if tone.label == "unknown" or not by else f"{label}, {by}"
 
 
-def _posted(at: datetime, zone: tzinfo) -> str:
+def moment(at: datetime, zone: tzinfo) -> str:
+    """A time as agents read it: Wed 04 Mar 2026, 15:00 Europe/Moscow."""
     try:
         return at.astimezone(zone).strftime("%a %d %b %Y, %H:%M ") + str(getattr(zone, "key", "UTC"))
     except (OverflowError, ValueError):

@@ -35,7 +35,7 @@ MENTION_KEYS = (
 )  # fmt: skip
 LABELS: Mapping[str, tuple[str, ...]] = {"decision": DECISIONS, "priority": PRIORITIES, "tone": TONES}
 PAST_KEYS = ("contacts", "answered", "tone")
-INSTANTS = ("target", "breach", "ceiling")
+INSTANTS = ("reminder", "target", "breach", "ceiling")
 SCALARS = (
     "decision", "priority", "tone", "language", "group", "brand", "form", "type", "status", "problem", "subject",
     "comment", "ignored", "answer_expected", "score", "owner", "suggestion", "deadline", "within", *INSTANTS,

@@ -7,24 +7,28 @@
         - {name: usual, target: 8h, breach: 12h, ceiling: 24h, calendar: office}
       tags: true                                         # answer_within_8h
       fields: {target: Answer by, ceiling: {name: Last day, as: date}}
+      remind_before: 1h                                  # a note before the target
+      escalate:                                          # what happens when a step passes without an answer
+        breach: {tags: [answer_late], priority: high, note: Whoever leads the shift takes it.}
+        ceiling: {group: Leads}
 
-`target` is what we want, `breach` what is late, `ceiling` what must never be passed. Only instants are made here;
-who watches them is not this module's business. Left out, they are 8, 12 and 24 hours around the clock.
+`target` is what we want, `breach` what is late, `ceiling` what must never be passed. Left out, they are 8, 12 and 24
+hours around the clock. Only instants are made here, and what an escalation says; the store and the daemon watch them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from connector.model import Because, Deadlines
+from connector.model import Because, Deadlines, DueStep, Settings
 from connector.triage.calendars import Calendar, around_the_clock
 from connector.triage.condition import All, Check, Condition, told
 from connector.triage.facts import Facts
-from connector.triage.settings import Assignment
+from connector.triage.settings import Assignment, read_settings, settings_of
 from connector.triage.sheet import Sheet, shown
 from connector.triage.when import Named, read_when
 from connector.yamlfile import Document, Where, did_you_mean
@@ -34,8 +38,10 @@ Form = Literal["time", "date"]
 
 USUAL: Mapping[Step, int] = {"target": 8 * 60, "breach": 12 * 60, "ceiling": 24 * 60}
 STEPS: tuple[Step, ...] = tuple(USUAL)
-DEADLINES_KEYS = ("first_reply", "tags", "fields")
-DEADLINE_KEYS = ("name", "when", *STEPS, "calendar", "none")
+ESCALATED = ("priority", "group", "tags", "untag", "fields")
+ESCALATION_KEYS = ("note", *ESCALATED)
+DEADLINES_KEYS = ("first_reply", "tags", "fields", "remind_before", "escalate")
+DEADLINE_KEYS = ("name", "when", *STEPS, "calendar", "none", "remind_before", "escalate")
 FIELD_KEYS = ("name", "as")
 FORMS: tuple[Form, ...] = ("time", "date")
 
@@ -44,8 +50,22 @@ _SPAN = re.compile(r"\s*(?:(\d{1,4})\s*h)?\s*(?:(\d{1,4})\s*min)?\s*")
 
 
 @dataclass(frozen=True, slots=True)
+class Escalation:
+    """What happens when a step passes without an answer: what is set on the ticket, and what its note adds."""
+
+    settings: tuple[Assignment, ...] = ()
+    note: str = ""
+
+
+Escalations = Mapping[Step, Escalation]
+
+
+@dataclass(frozen=True, slots=True)
 class Deadline:
-    """One deadline: for which mentions, the three steps in minutes, and whose hours count (None: every hour)."""
+    """One deadline: for which mentions, the three steps in minutes, and whose hours count (None: every hour).
+
+    `remind` is how many minutes before the target somebody is reminded (None: nobody), `escalations` what happens
+    after each step."""
 
     name: str
     condition: Condition
@@ -55,6 +75,8 @@ class Deadline:
     none: bool
     where: Where
     document: Document
+    remind: int | None = None
+    escalations: Escalations = field(default_factory=dict)
 
     @property
     def place(self) -> str:
@@ -81,13 +103,14 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All deadlines of a mapping, and where they are written."""
+    """All deadlines of a mapping, and where they are written. `escalations` are for those without their own."""
 
     first_reply: tuple[Deadline, ...]
     tags: bool
     fields: tuple[Written, ...]
     where: Where
     document: Document
+    escalations: Escalations = field(default_factory=dict)
 
     def due(self, facts: Facts, trace: list[Because]) -> Deadlines | None:
         """The deadlines of this mention, explained in the trace; None where none applies."""
@@ -98,12 +121,15 @@ class Plan:
                 trace.append(Because("deadline", "none", one.name, one.place, told(one.condition, facts, True)))
                 return None
             count = one.calendar.after if one.calendar else around_the_clock
+            before = one.minutes[0] - one.remind if one.remind is not None else 0
+            minutes = (before, *one.minutes) if before > 0 else one.minutes
             try:
-                target, breach, ceiling = count(facts.mention.created_at, one.minutes)
+                *reminder, target, breach, ceiling = count(facts.mention.created_at, minutes)
             except (OverflowError, ValueError):
                 trace.append(Because("deadline", "none", one.name, one.place, "it lies beyond the calendar"))
                 return None
-            made = Deadlines(target, breach, ceiling, spelt(one.minutes[0]), one.name, _name(one.calendar))
+            names = spelt(one.minutes[0]), one.name, _name(one.calendar)
+            made = Deadlines(target, breach, ceiling, *names, reminder=reminder[0] if reminder else None)
             trace.append(Because("deadline", _shown(target), one.name, one.place, _why(one, facts)))
             return made
         return None
@@ -117,9 +143,28 @@ class Plan:
             found.append(Assignment("tags", (f"answer_within_{due.within}",), at, place, self.document))
         return found
 
+    def escalation(self, rule: str, steps: Sequence[DueStep]) -> tuple[Step, Settings, str] | None:
+        """What happens on a ticket whose deadline of that name has passed these steps: the last of them that says
+        something, what is set, what the note adds; None where nothing is to happen. Tags of several add up, and
+        otherwise a later step takes the place of an earlier one."""
+        own = next((one.escalations for one in self.first_reply if one.name == rule), self.escalations)
+        said = [step for step in STEPS if step in steps and step in own]
+        if not said:
+            return None
+        passed = [own[step] for step in said]
+        values: dict[str, Any] = {}
+        for one in (one for escalation in passed for one in escalation.settings):
+            added = one.field in ("tags", "untag")
+            values[one.field] = (*values.get(one.field, ()), *one.value) if added else one.value
+        return said[-1], settings_of(values), passed[-1].note
+
     def examples(self) -> list[Assignment]:
-        """What they could put into ticket fields, for the helpdesk to be asked about."""
-        return [one.assignment(datetime(2026, 1, 31, tzinfo=UTC)) for one in self.fields]
+        """What they could put onto tickets, for the helpdesk to be asked about."""
+        every = {id(own): own for own in (self.escalations, *(one.escalations for one in self.first_reply))}
+        return [
+            *(one.assignment(datetime(2026, 1, 31, tzinfo=UTC)) for one in self.fields),
+            *(one for own in every.values() for escalation in own.values() for one in escalation.settings),
+        ]
 
 
 def spelt(minutes: int) -> str:
@@ -163,11 +208,14 @@ def read_plan(value: Any, where: Where, sheet: Sheet, named: Named, calendars: M
     if not isinstance(listed, list) or not listed:
         sheet.wrong((*where, "first_reply"), "has to be a list: every deadline begins with `- name:`")
         listed = []
+    remind = _minutes(keys["remind_before"], (*where, "remind_before"), sheet) if "remind_before" in keys else None
+    escalations = _escalations(keys["escalate"], (*where, "escalate"), sheet) if "escalate" in keys else {}
+    usual = _Usual(named, calendars, remind, escalations)
     found: list[Deadline] = []
     names: dict[str, str] = {}
     for index, item in enumerate(listed):
         at = (*where, "first_reply", index)
-        one = _deadline(item, at, sheet, named, calendars)
+        one = _deadline(item, at, sheet, usual)
         first = names.setdefault(one.name, one.place)
         if first != one.place:
             sheet.wrong((*at, "name"), f'the name "{one.name}" is taken by the deadline at {first}')
@@ -177,36 +225,84 @@ def read_plan(value: Any, where: Where, sheet: Sheet, named: Named, calendars: M
         found.append(one)
     tags = sheet.flag(keys["tags"], (*where, "tags")) if "tags" in keys else False
     written = _fields(keys["fields"], (*where, "fields"), sheet) if "fields" in keys else ()
-    return Plan(tuple(found), bool(tags), written, where, sheet.document)
+    return Plan(tuple(found), bool(tags), written, where, sheet.document, escalations)
 
 
-def _deadline(
-    value: Any, where: Where, sheet: Sheet, named: Named, calendars: Mapping[str, Calendar | None]
-) -> Deadline:
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """What a deadline may name, and what it has where it does not say otherwise."""
+
+    named: Named
+    calendars: Mapping[str, Calendar | None]
+    remind: int | None
+    escalations: Escalations
+
+
+def _deadline(value: Any, where: Where, sheet: Sheet, usual: _Usual) -> Deadline:
     keys = sheet.mapping(value, where, "a deadline: a mapping with name, when, target, breach and ceiling")
     sheet.keys(keys, where, DEADLINE_KEYS, "a part of a deadline")
     name = " ".join(sheet.text(keys["name"], (*where, "name")).split()) if "name" in keys else ""
     if keys and not name and "name" not in keys:
         sheet.wrong(where, "has no name: give every deadline one, it is what traces show")
-    condition = read_when(keys["when"], (*where, "when"), sheet, named) if "when" in keys else All()
+    condition = read_when(keys["when"], (*where, "when"), sheet, usual.named) if "when" in keys else All()
     none = bool(sheet.flag(keys["none"], (*where, "none"))) if "none" in keys else False
     given = {step: _minutes(keys[step], (*where, step), sheet) for step in STEPS if step in keys}
-    if none and (given or "calendar" in keys):
+    if none and (given or {"calendar", "remind_before", "escalate"} & keys.keys()):
         sheet.wrong((*where, "none"), "is given together with hours; keep one", at_key=True)
     minutes = _filled(given)
     if not minutes[0] <= minutes[1] <= minutes[2]:
         told = ", ".join(f"{step} {spelt(length)}" for step, length in zip(STEPS, minutes, strict=True))
         sheet.wrong(where, f"target, breach and ceiling have to come in this order; they are {told}")
-    calendar = None
-    if "calendar" in keys:
-        word = sheet.text(keys["calendar"], (*where, "calendar"))
-        if word and word not in calendars:
-            there = (
-                did_you_mean(word, calendars) if calendars else "; there are none yet: write them under `calendars`"
-            )
-            sheet.wrong((*where, "calendar"), f'there is no calendar "{word}"{there}')
-        calendar = calendars.get(word)
-    return Deadline(name or "usual", condition, condition.check, minutes, calendar, none, where, sheet.document)
+    remind = usual.remind
+    if "remind_before" in keys:
+        remind = _minutes(keys["remind_before"], (*where, "remind_before"), sheet)
+    if remind is not None and not none and remind >= minutes[0]:
+        told = f"{spelt(remind)} before a target of {spelt(minutes[0])}"
+        sheet.doubt(where, f"nobody is reminded of it: {told} would be at once; give it a shorter `remind_before`")
+    escalations = usual.escalations
+    if "escalate" in keys:
+        escalations = _escalations(keys["escalate"], (*where, "escalate"), sheet)
+    calendar = _calendar(keys, where, sheet, usual.calendars)
+    return Deadline(
+        name or "usual",
+        condition,
+        condition.check,
+        minutes,
+        calendar,
+        none,
+        where,
+        sheet.document,
+        remind,
+        escalations,
+    )
+
+
+def _calendar(
+    keys: Mapping[str, Any], where: Where, sheet: Sheet, calendars: Mapping[str, Calendar | None]
+) -> Calendar | None:
+    if "calendar" not in keys:
+        return None
+    word = sheet.text(keys["calendar"], (*where, "calendar"))
+    if word and word not in calendars:
+        there = did_you_mean(word, calendars) if calendars else "; there are none yet: write them under `calendars`"
+        sheet.wrong((*where, "calendar"), f'there is no calendar "{word}"{there}')
+    return calendars.get(word)
+
+
+def _escalations(value: Any, where: Where, sheet: Sheet) -> Escalations:
+    keys = sheet.mapping(value, where, f"a mapping from {', '.join(STEPS)} to what happens then")
+    sheet.keys(keys, where, STEPS, "a deadline")
+    return {step: _escalation(keys[step], (*where, step), sheet) for step in STEPS if step in keys}
+
+
+def _escalation(value: Any, where: Where, sheet: Sheet) -> Escalation:
+    keys = sheet.mapping(value, where, f"a mapping with {', '.join(ESCALATION_KEYS)}")
+    if isinstance(value, dict) and not value:
+        sheet.wrong(where, "is empty: say what is set, or what the note says")
+    sheet.keys(keys, where, ESCALATION_KEYS, "a part of an escalation")
+    note = sheet.text(keys["note"], (*where, "note")) if "note" in keys else ""
+    set_on = {key: item for key, item in keys.items() if key in ESCALATED}
+    return Escalation(read_settings(set_on, where, sheet) if set_on else (), note)
 
 
 def _filled(given: Mapping[Step, int]) -> tuple[int, int, int]:

@@ -15,7 +15,7 @@ on a mention gives way to the usual one and says so. And a negative mention is n
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path
@@ -25,7 +25,18 @@ from jinja2 import TemplateError
 
 from connector.errors import Problem
 from connector.markup import shorten
-from connector.model import Because, Deadlines, Decision, Mention, Past, Priority, Tone, Vocabulary
+from connector.model import (
+    Because,
+    Deadlines,
+    Decision,
+    DueStep,
+    Mention,
+    Past,
+    Priority,
+    Settings,
+    Tone,
+    Vocabulary,
+)
 from connector.triage.condition import told
 from connector.triage.deadlines import Plan
 from connector.triage.facts import NOTHING_KNOWN, Facts, fold, said_in
@@ -137,6 +148,11 @@ class Policy:
                     work.put(one, rule.name, "")
                 ended = rule.name if rule.ends else ""
         return tuple(found)
+
+    def escalation(self, rule: str, steps: Sequence[DueStep]) -> tuple[DueStep, Settings, str] | None:
+        """What happens on a ticket whose deadline of that name passed these steps unanswered: the last of them that
+        says something, what is set, and what the note adds. None: nothing."""
+        return self.plan.escalation(rule, steps) if self.plan else None
 
     def lint(self, vocabulary: Vocabulary) -> list[Problem]:
         """What the mapping names and this helpdesk does not have: groups, brands, forms, fields, option values."""

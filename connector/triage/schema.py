@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from connector.model import PRIORITIES
-from connector.triage.deadlines import FORMS, STEPS
+from connector.triage.deadlines import ESCALATED, FORMS, STEPS
 from connector.triage.facts import WEEKDAYS
 from connector.triage.guard import ACTIONS, CHECKS
 from connector.triage.guard.personal import FINDERS
@@ -295,6 +295,7 @@ def _definitions() -> Schema:
         },
         "score": _score(),
         "deadlines": _deadlines(),
+        "escalate": _escalate(),
     }
 
 
@@ -344,6 +345,8 @@ def _deadlines() -> Schema:
             **dict.fromkeys(STEPS, _SPAN),
             "calendar": {**_TEXT, "description": "whose hours count; every hour if absent"},
             "none": {"type": "boolean", "description": "true: no deadline"},
+            "remind_before": {**_SPAN, "description": "how long before this target; what holds for all if absent"},
+            "escalate": {"$ref": "#/$defs/escalate"},
         }
     )
     field = {"anyOf": [_TEXT, {**_object({"name": _TEXT, "as": {"enum": list(FORMS)}}), "required": ["name"]}]}
@@ -355,7 +358,25 @@ def _deadlines() -> Schema:
             "first_reply": {"type": "array", "minItems": 1, "items": {**one, "required": ["name"]}},
             "tags": {"type": "boolean", "description": "true: a tag such as answer_within_8h"},
             "fields": _object(dict.fromkeys(STEPS, field)),
+            "remind_before": {**_SPAN, "description": "how long before the target a note reminds of it"},
+            "escalate": {"$ref": "#/$defs/escalate"},
         },
+    }
+
+
+def _escalate() -> Schema:
+    one = _object(
+        {
+            "note": {**_TEXT, "description": "what the note on the ticket says besides"},
+            **{name: {"$ref": f"#/$defs/settings/properties/{name}"} for name in ESCALATED},
+        }
+    )
+    what = "what happens when a step passes without an answer"
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "description": what,
+        "properties": dict.fromkeys(STEPS, one),
     }
 
 

@@ -178,6 +178,7 @@ def test_the_status_tells_what_waits_and_what_was_carried(live: Folder) -> None:
     assert done.exit_code == 0
     status = live.json("status")
     assert status["balance"]["even"] is True
+    assert status["first_answers"] == {"watched": 0, "past_target": 0, "late": 0}
     assert {account["name"]: account["type"] for account in status["accounts"]} == {
         "desk": "zendesk", "feed": "webhook", "found": "manual",
     }  # fmt: skip
@@ -191,6 +192,20 @@ def test_what_needs_somebody_is_exit_code_1(here: Folder, state: str) -> None:
 
     assert done.exit_code == 1
     assert done.stderr == "1 needs somebody: connector deliveries list --state held,failed,unsure\n"
+
+
+def test_the_status_counts_whose_first_answer_is_awaited_and_late(live: Folder) -> None:
+    live.mapping("deadlines: {}\n", "20-deadlines.yaml")
+    for text in ("one", "two", "three"):
+        live.run("submit", text)
+    live.carry()
+    assert told(live.run("status").stdout)["awaited"] == "3 first answers"
+    live.sql("UPDATE watches SET target = 1 WHERE delivery > ?", 1)
+    live.sql("UPDATE watches SET breach = 1 WHERE delivery > ?", 2)
+    done = live.run("status")
+    assert told(done.stdout)["awaited"] == "3 first answers, 2 past the target, 1 of them late"
+    assert done.exit_code == 0, "it is the agents' turn, not the operator's"
+    assert live.json("status")["first_answers"] == {"watched": 3, "past_target": 2, "late": 1}
 
 
 def test_a_stopped_account_is_exit_code_1(here: Folder) -> None:

@@ -320,6 +320,7 @@ FAMILIES = {
     "connector_last_mention_age_seconds",
     "connector_account_stopped",
     "connector_account_trouble",
+    "connector_first_answers",
 }
 
 
@@ -347,6 +348,8 @@ def test_the_metrics_are_what_prometheus_reads(world: DaemonWorld) -> None:
     assert value("connector_mentions_received", source="feed") == 2
     assert value("connector_mentions_duplicate", source="feed") == 1
     assert value("connector_account_stopped", account="desk") == 0
+    counted = {state: value("connector_first_answers", state=state) for state in ("in_time", "past_target", "late")}
+    assert counted == {"in_time": 1, "past_target": 0, "late": 0}
 
 
 def test_without_its_database_it_is_alive_not_ready_and_says_so_in_the_metrics(

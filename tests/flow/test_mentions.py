@@ -10,7 +10,7 @@ from flow_builders import Killed, Stage, answered, follower, mention_claim, note
 
 from connector.errors import AuthFailed, Closed, Gone, RateLimited, Rejected, Temporary, Uncertain, Unsupported
 from connector.model import Attachment, Author, Decision, TicketId, decode
-from connector.store.claims import ANSWERED_THERE
+from connector.store.tables import ANSWERED_THERE
 
 SEVEN = TicketId("7")
 

@@ -9,7 +9,7 @@ from store_builders import NOON, answer, arrive, claim, linked, one, reply, sett
 
 from connector.model import Author, Mention
 from connector.store import Store
-from connector.store.claims import ANSWERED_THERE
+from connector.store.tables import ANSWERED_THERE
 
 Make = Callable[..., Mention]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from triage_builders import policy_of, said
 
 from connector.errors import ConfigError
-from connector.model import Decision, FieldSpec, Vocabulary, decode, encode
+from connector.model import Deadlines, Decision, FieldSpec, Settings, Vocabulary, decode, encode
 from connector.triage import because_line
 from connector.triage.calendars import Calendar, around_the_clock
 from connector.triage.deadlines import spelt
@@ -277,3 +277,93 @@ def test_the_fields_are_looked_for_in_the_helpdesk(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("minutes", "text"), [(480, "8h"), (45, "45min"), (90, "1h30min"), (60, "1h")])
 def test_a_length_of_time_is_spelt_as_a_tag_can_hold_it(minutes: int, text: str) -> None:
     assert spelt(minutes) == text
+
+
+# --- reminders and escalations -----------------------------------------------------------------------------
+
+WATCHED = """
+    timezone: Europe/Moscow
+    calendars: {office: {hours: {mon-fri: 9-18}}}
+    deadlines:
+      first_reply:
+        - name: at once
+          when: {priority: urgent}
+          target: 2h
+          remind_before: 30min
+          escalate: {target: {group: Duty}}
+        - {name: brief, when: {text: brief}, target: 1h}
+        - {name: office, when: {text: office}, calendar: office}
+        - {name: usual}
+      remind_before: 1h
+      escalate:
+        breach: {tags: [late], priority: high, note: somebody}
+        ceiling: {tags: [very_late], priority: urgent, fields: {Owner: lead}, untag: [calm]}
+    rules:
+      - {name: loud, when: {text: loud}, set: {priority: urgent}}
+    """
+
+
+def test_the_reminder_comes_before_the_target_in_the_hours_that_count(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, WATCHED)
+
+    def reminded(text: str) -> tuple[datetime | None, datetime]:
+        due = policy.decide(said(text)).deadlines  # posted on Wednesday at 15:00 in Moscow
+        assert due is not None
+        return due.reminder, due.target
+
+    assert reminded("hello") == (at("2026-03-04T22:00"), at("2026-03-04T23:00"))
+    assert reminded("office") == (at("2026-03-05T13:00"), at("2026-03-05T14:00"))
+    assert reminded("loud") == (at("2026-03-04T16:30"), at("2026-03-04T17:00"))
+    assert reminded("brief") == (None, at("2026-03-04T16:00")), "it would be at once"
+    assert any("nobody is reminded of it" in one.message for one in policy.warnings)
+
+
+def test_without_a_word_about_it_nobody_is_reminded_and_nothing_escalates(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, "deadlines: {}")
+    due = policy.decide(said()).deadlines
+
+    assert due is not None
+    assert [step for step, _ in due.steps] == ["target", "breach", "ceiling"]
+    assert policy.escalation("usual", ("target", "breach", "ceiling")) is None
+    assert policy_of(tmp_path, "").escalation("usual", ("breach",)) is None
+
+
+def test_the_steps_go_through_the_store_in_their_order(tmp_path: Path) -> None:
+    due = policy_of(tmp_path, WATCHED).decide(said()).deadlines
+
+    assert due is not None
+    again = decode(Deadlines, encode(due))
+    assert again == due
+    assert [step for step, _ in again.steps] == ["reminder", "target", "breach", "ceiling"]
+
+
+def test_of_several_steps_missed_the_last_speaks_and_all_are_set(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, WATCHED)
+
+    assert policy.escalation("usual", ("reminder", "target")) is None
+    assert policy.escalation("usual", ("breach",)) == (
+        "breach",
+        Settings(priority="high", tags=("late",)),
+        "somebody",
+    )
+    assert policy.escalation("usual", ("reminder", "target", "breach", "ceiling")) == (
+        "ceiling",
+        Settings(priority="urgent", tags=("late", "very_late"), untag=("calm",), fields={"Owner": "lead"}),
+        "",
+    )
+
+
+def test_a_deadline_may_have_escalations_of_its_own(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, WATCHED)
+
+    assert policy.escalation("at once", ("target", "breach")) == ("target", Settings(group="Duty"), "")
+    assert policy.escalation("gone since", ("breach",)) == policy.escalation("usual", ("breach",))
+
+
+def test_the_helpdesk_is_asked_about_the_groups_and_fields_of_escalations(tmp_path: Path) -> None:
+    told = [problem.message for problem in policy_of(tmp_path, WATCHED).lint(Vocabulary(groups=("Leads",)))]
+
+    assert told == [
+        'there is no ticket field "Owner"; this helpdesk has no fields of its own',
+        'there is no group "Duty" (allowed: Leads)',
+    ]
