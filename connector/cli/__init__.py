@@ -61,9 +61,16 @@ def cli(ctx: click.Context, file: Path) -> None:
     ctx.obj = Place(file)
 
 
-from connector.cli import begin, explain, look, preview, work  # noqa: E402 - they hang their commands on `cli`
+from connector.cli import begin, explain, look, people, preview, work  # noqa: E402 - they hang their commands on `cli`
 
-for command in (*begin.COMMANDS, *look.COMMANDS, *explain.COMMANDS, *preview.COMMANDS, *work.COMMANDS):
+for command in (
+    *begin.COMMANDS,
+    *look.COMMANDS,
+    *explain.COMMANDS,
+    *preview.COMMANDS,
+    *work.COMMANDS,
+    *people.COMMANDS,
+):
     cli.add_command(command)
 
 
