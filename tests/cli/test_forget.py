@@ -74,7 +74,7 @@ def test_nobody_and_several_are_told(live: Folder) -> None:
     several = live.run("forget", "annabel", "--yes")
     assert (several.exit_code, several.stderr) == (
         1,
-        'error: "annabel" are several: manual:u-annabel, other:x; say which\n',
+        'error: "annabel" are several: manual:u-Annabel, manual:u-annabel, other:x; say which\n',
     )
     nobody = live.run("forget", "nobody", "--yes")
     assert nobody.exit_code == 1
