@@ -87,6 +87,9 @@ class _Top(_Section):
     store: str = Field(default="sqlite:///connector.db", description="sqlite:///file.db or postgresql://…")
     server: ServerOptions = ServerOptions()
     mappings: str = Field(default="mappings/", description="the folder with the mapping")
+    retention_days: int = Field(
+        default=0, ge=0, le=36_500, description="days after which what people said is erased; 0: never"
+    )
     helpdesks: dict[str, Any] = Field(description="the accounts tickets go to, by a name of yours")
     sources: dict[str, Any] = Field(default_factory=dict, description="the accounts we listen to, by a name of yours")
     delivery: DeliveryOptions = DeliveryOptions()
@@ -105,6 +108,7 @@ class Config:
     sources: Mapping[str, SourceOptions]
     delivery: DeliveryOptions
     log: LogOptions
+    retention_days: int = 0
     problems: tuple[Problem, ...] = field(default=())
 
 
@@ -139,6 +143,7 @@ def load(path: Path) -> Config:
         sources={name: o for name, o in source_options.items() if isinstance(o, SourceOptions)},
         delivery=top.delivery,
         log=top.log,
+        retention_days=top.retention_days,
     )
 
 

@@ -106,7 +106,7 @@ TOLD = """\
 20:21 delivery.workers: has to be a whole number
 20:40 delivery.first_pause: has to be at least 0
 21:14 log.level: "loud" cannot stand here (allowed: debug, info, warning, error)
-22:1 lg: unknown key "lg" — did you mean "log"? (allowed: store, server, mappings, helpdesks, sources, delivery, log)
+22:1 lg: unknown key "lg" — did you mean "log"? (allowed: store, server, mappings, retention_days, helpdesks, sources, delivery, log)
 """  # noqa: E501  as they are shown
 
 

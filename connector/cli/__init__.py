@@ -61,9 +61,10 @@ def cli(ctx: click.Context, file: Path) -> None:
     ctx.obj = Place(file)
 
 
-from connector.cli import begin, explain, look, preview, sources, tone, work  # noqa: E402 - they hang their commands on `cli`
+# they hang their commands on `cli`
+from connector.cli import begin, explain, look, people, preview, sources, tone, work  # noqa: E402
 
-for part in (begin, look, explain, preview, sources, tone, work):
+for part in (begin, look, explain, preview, people, sources, tone, work):
     for command in part.COMMANDS:
         cli.add_command(command)
 

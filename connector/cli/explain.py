@@ -77,6 +77,10 @@ def _from_journal(settings: config.Config, reference: str) -> tuple[Mention, Dec
         raise ConnectorError(
             f"delivery {row.id} is a {row.kind}; `connector deliveries show {row.id}` tells about it"
         )
+    if row.erased_at is not None:
+        raise ConnectorError(
+            f"what delivery {row.id} said was erased {say.ago(row.erased_at)}; why it became what it is, too"
+        )
     ticket = f", ticket {row.ticket}" if row.ticket else ""
     reason = f": {row.reason}" if row.reason else ""
     decision = decode(Decision, row.trace) if row.trace else None

@@ -7,6 +7,7 @@
     pullers       one per source that can be polled, one per helpdesk for replies
     reconciler    looks once more at what was ever in doubt
     watcher       tells tickets that their first answer is due, or late
+    eraser        takes out what people said when its time is over
 
 Time, chance and threads live here and nowhere else.
 """

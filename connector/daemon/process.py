@@ -23,6 +23,7 @@ from connector.app import Assembly
 from connector.config import Config
 from connector.config import load as load_config
 from connector.daemon.dispatcher import Dispatcher, written
+from connector.daemon.eraser import Eraser
 from connector.daemon.metrics import exposition
 from connector.daemon.pullers import Puller, ReplyPuller, SourcePuller
 from connector.daemon.watcher import Watcher
@@ -45,7 +46,7 @@ _STALE = 30.0
 class _Loop:
     """A thread that asks a puller for one pull after another until it is stopped; `nudge` cuts a wait short."""
 
-    def __init__(self, puller: Puller | Watcher) -> None:
+    def __init__(self, puller: Puller | Watcher | Eraser) -> None:
         self.puller = puller
         self._nudged = threading.Event()
         self._stopped = False
@@ -160,6 +161,7 @@ class Daemon:
         self._start_pullers()
         threading.Thread(target=self._reconcile, name="reconciler", daemon=True).start()
         self._watching.append(_Loop(Watcher(self._dispatcher, lambda: self._wiring)))
+        self._watching.append(_Loop(Eraser(self._dispatcher, lambda: self.config.retention_days)))
         self._listener.start()
         self.address = self._listener.address
         self._remember_policy(ok=True, problems=[])

@@ -99,6 +99,8 @@ class Helpdesk(Outlet[TicketDraft | CommentDraft]):
 
     Options: ClassVar[type[HelpdeskOptions]] = HelpdeskOptions
     capabilities: ClassVar[HelpdeskCapabilities]
+    erasing: ClassVar[str] = ""
+    """How somebody is erased there, in words for `connector forget`."""
 
     def __init__(self, name: str, options: HelpdeskOptions, http: Http) -> None:
         super().__init__(name, http)

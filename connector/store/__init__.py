@@ -5,6 +5,7 @@
     claims      a delivery leased to us, read whole
     queue       claim, intend, settle: the life of a delivery
     watches     whose first answer is awaited, and until when
+    people      erasing what somebody said and who they are
     reconcile   what is looked at again: once in doubt, or waiting too long
     journal     what people ask: the balance, lists, one delivery whole; retry, drop, release
 

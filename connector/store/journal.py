@@ -96,6 +96,7 @@ class Row:
     receipts: tuple[str, ...] = ()
     trace: str | None = None
     body: str = ""
+    erased_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +195,9 @@ def list_deliveries(
 
 def recent_mentions(tx: Tx, since: float, source: str | None = None) -> Iterator[Mention]:
     """Mentions that came in since then, of all sources or of one, in the order they came; an edit is a further
-    version of its mention. To be read while the transaction lasts."""
+    version of its mention, and what was erased is left out. To be read while the transaction lasts."""
     statement = sa.select(mentions.c.body).where(mentions.c.received_at >= since).order_by(mentions.c.id)
+    statement = statement.where(mentions.c.erased_at.is_(None))
     if source is not None:
         statement = statement.where(mentions.c.source == source)
     for body in tx.execute(statement.execution_options(yield_per=500)).scalars():
@@ -224,6 +226,7 @@ _ROWS = (
         conversations.c.ticket,
         mentions.c.external_id.label("mention_id"),
         mentions.c.body.label("mention_body"),
+        mentions.c.erased_at,
         replies.c.comment,
         replies.c.body.label("reply_body"),
     )
@@ -260,6 +263,7 @@ def _row(row: Any, receipts: tuple[str, ...] = ()) -> Row:
         receipts=receipts,
         trace=row.trace,
         body=row.mention_body or row.reply_body or row.body or "",
+        erased_at=row.erased_at,
     )
 
 
@@ -286,6 +290,9 @@ def _revive(tx: Tx, number: int, states: Sequence[str], reason: str) -> str:
         return ""
     if row.state not in states:
         return f"delivery {number} is {row.state}; this is for {', '.join(states)}"
+    erased = sa.select(mentions.c.erased_at).where(mentions.c.id == row.mention)
+    if tx.execute(erased).scalar() is not None:
+        return f"what delivery {number} said was erased; there is nothing to send"
     at = now(tx)
     state = "ready"
     if row.state != "unsure":  # an unsure one never left its lane

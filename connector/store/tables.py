@@ -40,10 +40,14 @@ mentions = sa.Table(
     sa.Column("conversation", _Id, sa.ForeignKey("conversations.id"), nullable=False),
     sa.Column("received_at", _Time, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
+    sa.Column("erased_at", _Time, comment="when its text and author were taken out"),
     sa.UniqueConstraint("source", "external_id", "version"),
     sa.Index("mentions_conversation", "conversation", "id"),
     sa.Index("mentions_author", "author", "received_at"),
 )
+
+_kept = mentions.c.erased_at.is_(None)
+sa.Index("mentions_kept", mentions.c.received_at, sqlite_where=_kept, postgresql_where=_kept)
 
 replies = sa.Table(
     "replies",

@@ -80,6 +80,11 @@ class Freshdesk(Helpdesk):
         custom_fields=True,
         closed_ticket="reopen",
     )
+    # the call is in several clients of the API; what becomes of the contact's tickets with it is unconfirmed
+    erasing: ClassVar[str] = (
+        "delete these tickets, empty the trash, and delete the contact for good"
+        " (DELETE /api/v2/contacts/ID/hard_delete?force=true)"
+    )
     options: FreshdeskOptions
 
     def __init__(self, name: str, options: FreshdeskOptions, http: Http) -> None:

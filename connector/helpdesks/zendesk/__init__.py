@@ -117,6 +117,11 @@ class Zendesk(Helpdesk):
         custom_fields=True,
         closed_ticket="follow_up",
     )
+    # developer.zendesk.com: users (delete, then permanently delete), ticket comments (redaction)
+    erasing: ClassVar[str] = (
+        "delete these tickets for good, or redact their comments, then delete the requester and permanently delete"
+        " them (DELETE /api/v2/deleted_users/ID)"
+    )
     options: ZendeskOptions
 
     def __init__(self, name: str, options: ZendeskOptions, http: Http) -> None:

@@ -1,4 +1,4 @@
-"""whose first answer is due when"""
+"""whose first answer is due when; whose texts were erased"""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["delivery"], ["deliveries.id"]),
         sa.PrimaryKeyConstraint("conversation"),
     )
-    _index("watches_due", ["next_at"], "next_at IS NOT NULL")
-    _index("watches_open", ["breach", "target"], "ended_at IS NULL")
+    _index("watches_due", "watches", ["next_at"], "next_at IS NOT NULL")
+    _index("watches_open", "watches", ["breach", "target"], "ended_at IS NULL")
+    op.add_column("mentions", sa.Column("erased_at", sa.Double(), nullable=True))
+    _index("mentions_kept", "mentions", ["received_at"], "erased_at IS NULL")
 
 
-def _index(name: str, columns: list[str], where: str) -> None:
-    op.create_index(
-        name, "watches", columns, unique=False, sqlite_where=sa.text(where), postgresql_where=sa.text(where)
-    )
+def _index(name: str, table: str, columns: list[str], where: str) -> None:
+    some = sa.text(where)
+    op.create_index(name, table, columns, unique=False, sqlite_where=some, postgresql_where=some)

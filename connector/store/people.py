@@ -1,0 +1,337 @@
+"""Erasing what people said and who they are, and keeping what counts and what prevents doubles.
+
+Of a mention stay its source, ids, kind and time: so the same one from a poll is known, and the ledger stays even. Its
+text, title, address and author go, and with them the decision about it, the frozen requests that carried it and what
+quoted it. Nothing that is still to be carried is touched: forgetting drops it first, retention waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from connector.errors import ConnectorError
+from connector.model import Author, Mention, Reply, decode, encode
+from connector.store import journal
+from connector.store.bulk import bulk
+from connector.store.store import Tx, now
+from connector.store.tables import conversations, deliveries, mentions, muted, parts, replies, tickets, watches
+
+T = TypeVar("T")
+
+ERASED = "erased"
+_UNENDED = ("ready", "blocked", "intent", "held", "unsure", "failed")
+_OWN = '%"own":true%'  # as `encode` writes it; in a text the quotes would be escaped
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the journal knows of an author. `alone` counts the conversations in which nobody else spoke: our answers
+    there are erased too. `pending` is what of theirs has not been carried to its end; `stays` the tickets at the
+    helpdesks, as (helpdesk, ticket)."""
+
+    author: str
+    name: str
+    handle: str
+    mentions: int
+    conversations: int
+    alone: int
+    answers: int
+    pending: int
+    stays: tuple[tuple[str, str], ...]
+    muted_on: tuple[str, ...]
+
+
+# --- who -----------------------------------------------------------------------------------------------------
+
+
+def authors(tx: Tx, wanted: str) -> list[str]:
+    """The identities (`platform:id`) that this names: itself, or every author with that handle."""
+    exact = sa.select(mentions.c.author).where(mentions.c.author == wanted).limit(1)
+    if tx.execute(exact).first() is not None:
+        return [wanted]
+    handle = _handle(tx)
+    named = sa.select(mentions.c.author).distinct().where(mentions.c.author != "", mentions.c.erased_at.is_(None))
+    plain = wanted.removeprefix("@").lower()
+    return sorted(tx.execute(named.where(sa.func.lower(handle) == plain)).scalars()) if plain else []
+
+
+def _handle(tx: Tx) -> Any:
+    if tx.dialect.name == "sqlite":
+        return sa.func.json_extract(mentions.c.body, "$.author.handle")
+    return sa.cast(mentions.c.body, sa.JSON).op("->")("author").op("->>")("handle")
+
+
+def known(tx: Tx, author: str) -> Known:
+    """What would be erased, and what would stay."""
+    said = sa.select(mentions.c.id).where(mentions.c.author == author).scalar_subquery()
+    places = list(tx.execute(_places(author)).scalars())
+    alone = _alone(tx, author, places)
+    last = tx.execute(
+        sa.select(mentions.c.body).where(mentions.c.author == author).order_by(mentions.c.id.desc()).limit(1)
+    ).scalar()
+    profile = decode(Mention, last).author if last else Author("")
+    linked = sa.select(conversations.c.helpdesk, conversations.c.ticket).where(conversations.c.ticket.is_not(None))
+    return Known(
+        author=author,
+        name=profile.name,
+        handle=profile.handle,
+        mentions=_count(tx, mentions, mentions.c.author == author),
+        conversations=len(places),
+        alone=len(alone),
+        answers=sum(_count(tx, replies, replies.c.conversation.in_(chunk)) for chunk in _chunks(alone)),
+        pending=_count(tx, deliveries, deliveries.c.mention.in_(said), deliveries.c.state.in_(_UNENDED)),
+        stays=tuple(
+            (row.helpdesk, row.ticket)
+            for chunk in _chunks(places)
+            for row in tx.execute(linked.where(conversations.c.id.in_(chunk)).order_by(conversations.c.id))
+        ),
+        muted_on=tuple(tx.execute(sa.select(muted.c.ticket).where(muted.c.author == author)).scalars()),
+    )
+
+
+def _places(author: str) -> Any:
+    return sa.select(mentions.c.conversation).distinct().where(mentions.c.author == author).order_by("conversation")
+
+
+def _alone(tx: Tx, author: str, places: Sequence[int]) -> list[int]:
+    """Of these conversations those in which nobody else spoke."""
+    shared: set[int] = set()
+    others = (
+        sa.select(mentions.c.conversation)
+        .distinct()
+        .where(mentions.c.author.not_in(("", author)))
+        .where(mentions.c.body.not_like(_OWN))
+    )
+    for chunk in _chunks(places):
+        shared.update(tx.execute(others.where(mentions.c.conversation.in_(chunk))).scalars())
+    return [place for place in places if place not in shared]
+
+
+def _count(tx: Tx, table: sa.Table, *where: Any) -> int:
+    return int(tx.execute(sa.select(sa.func.count()).select_from(table).where(*where)).scalar_one())
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]
+
+
+# --- forgetting ------------------------------------------------------------------------------------------------
+
+
+def forget(tx: Tx, author: str) -> Known:
+    """Erase this author; what was known. ConnectorError, and nothing is changed, while something of theirs is being
+    sent. An agent who answers one of their tickets later is told that there is nobody to answer."""
+    found = known(tx, author)
+    places = list(tx.execute(_places(author)).scalars())
+    alone = _alone(tx, author, places)
+    with _overwritten(tx):
+        for number in _pending(tx, author, alone):
+            trouble = journal.drop(tx, number, "its author was forgotten")
+            if trouble:
+                raise ConnectorError(f"nothing was erased: {trouble}")
+        bodies = sa.select(mentions.c.id, mentions.c.body).where(mentions.c.erased_at.is_(None))
+        mine = list(tx.execute(bodies.where(mentions.c.author == author)).all())
+        for chunk in _chunks(alone):  # our own posts there speak to them
+            ours = bodies.where(mentions.c.conversation.in_(chunk), mentions.c.author != author)
+            mine += tx.execute(ours).all()
+        gone: set[str] = set()
+        for rows in _chunks(mine):
+            gone.update(_erase(tx, rows, _forgotten))
+        for chunk in _chunks(places):
+            _erase_quotes(tx, chunk, gone)
+        for chunk in _chunks(alone):
+            _erase_answers(tx, chunk)
+            tx.execute(
+                sa.update(watches)
+                .where(watches.c.conversation.in_(chunk), watches.c.ended_at.is_(None))
+                .values(ended_at=now(tx), why="forgotten", next_at=None)
+            )
+    return found
+
+
+def _pending(tx: Tx, author: str, alone: Sequence[int]) -> list[int]:
+    """What of theirs, or of a conversation that was theirs alone, has not ended; the last first, so that nothing is
+    promoted only to be dropped."""
+    statement = sa.select(deliveries.c.id).where(deliveries.c.state.in_(_UNENDED))
+    said = sa.select(mentions.c.id).where(mentions.c.author == author).scalar_subquery()
+    found = set(tx.execute(statement.where(deliveries.c.mention.in_(said))).scalars())
+    for chunk in _chunks(alone):
+        found.update(tx.execute(statement.where(deliveries.c.conversation.in_(chunk))).scalars())
+    return sorted(found, reverse=True)
+
+
+def _forgotten(mention: Mention) -> Mention:
+    """Nothing to answer either: to whoever asks, the author has taken it back."""
+    return replace(_expired(mention), deleted=True, ref="")
+
+
+def _expired(mention: Mention) -> Mention:
+    """What stays: ids, kind, time, and the adapter's memo for answering."""
+    return Mention(
+        source=mention.source,
+        platform=mention.platform,
+        external_id=mention.external_id,
+        author=Author(ERASED),
+        text="",
+        created_at=mention.created_at,
+        kind=mention.kind,
+        version=mention.version,
+        thread_id=mention.thread_id,
+        own=mention.own,
+        private=mention.private,
+        deleted=mention.deleted,
+        ref=mention.ref,
+    )
+
+
+def _erase(tx: Tx, rows: Sequence[Any], blank: Callable[[Mention], Mention]) -> list[str]:
+    """These mentions, as (id, body), with all that carried them; their external ids."""
+    whole = [(row.id, decode(Mention, row.body)) for row in rows]
+    at = now(tx)
+    _BLANK.run(tx, [{"number": number, "text": encode(blank(mention))} for number, mention in whole], at=at)
+    given = [{"number": number} for number, _ in whole]
+    carried = list(_CARRIED.run(tx, given))
+    _UNTRACE.run(tx, given, at=at)
+    carriers = {row.carrier for row in carried if row.carrier is not None}
+    touched = sorted({row.id for row in carried} | carriers)
+    _EMPTY.run(tx, [{"number": number} for number in touched])
+    return [mention.external_id for _, mention in whole]
+
+
+_BLANK = bulk(
+    lambda _, given: (
+        sa.update(mentions)
+        .where(mentions.c.id == given["number"])
+        .values(body=given["text"], author="", erased_at=sa.bindparam("at", type_=sa.Double))
+    ),
+    number=mentions.c.id.type,
+    text=sa.Text(),
+)
+
+_CARRIED = bulk(
+    lambda _, given: sa.select(deliveries.c.id, deliveries.c.carrier).where(
+        given.among(deliveries.c.mention, "number")
+    ),
+    number=deliveries.c.mention.type,
+)
+
+# what was in doubt can no longer be looked up: nobody looks once more
+_UNTRACE = bulk(
+    lambda _, given: (
+        sa.update(deliveries)
+        .where(given.among(deliveries.c.mention, "number"))
+        .values(
+            trace=sa.null(),
+            body=sa.null(),
+            checked_at=sa.func.coalesce(deliveries.c.checked_at, sa.bindparam("at", type_=sa.Double)),
+        )
+    ),
+    number=deliveries.c.mention.type,
+)
+
+_EMPTY = bulk(
+    lambda _, given: (
+        sa.update(parts).where(given.among(parts.c.delivery, "number")).values(body=sa.literal_column("''"))
+    ),
+    number=parts.c.delivery.type,
+)
+
+
+def _erase_quotes(tx: Tx, places: Sequence[int], gone: set[str]) -> None:
+    """What others' mentions quote of those that are gone."""
+    rows = tx.execute(sa.select(mentions.c.id, mentions.c.body).where(mentions.c.conversation.in_(places))).all()
+    for row in rows:
+        mention = decode(Mention, row.body)
+        parent = mention.parent
+        if parent is not None and parent.id in gone and (parent.text or parent.author):
+            bare = replace(mention, parent=replace(parent, text="", author="", url=""))
+            tx.execute(sa.update(mentions).where(mentions.c.id == row.id).values(body=encode(bare)))
+
+
+def _erase_answers(tx: Tx, places: Sequence[int]) -> None:
+    """Our answers and notes in conversations that are erased whole."""
+    rows = tx.execute(sa.select(replies.c.id, replies.c.body).where(replies.c.conversation.in_(places))).all()
+    for row in rows:
+        bare = replace(decode(Reply, row.body), html="", author="", attachments=())
+        tx.execute(sa.update(replies).where(replies.c.id == row.id).values(body=encode(bare)))
+    ours = deliveries.c.conversation.in_(places), deliveries.c.mention.is_(None)
+    tx.execute(
+        sa.update(parts)
+        .where(parts.c.delivery.in_(sa.select(deliveries.c.id).where(*ours).scalar_subquery()))
+        .values(body="")
+    )
+    tx.execute(
+        sa.update(deliveries)
+        .where(*ours, deliveries.c.body.is_not(None))
+        .values(body=None, checked_at=sa.func.coalesce(deliveries.c.checked_at, now(tx)))
+    )
+
+
+@contextmanager
+def _overwritten(tx: Tx) -> Iterator[None]:
+    """SQLite leaves what is deleted in its file until the place is needed; here it is written over with zeros."""
+    if tx.dialect.name != "sqlite":
+        yield
+        return
+    tx.exec_driver_sql("PRAGMA secure_delete = ON")
+    try:
+        yield
+    finally:
+        tx.exec_driver_sql("PRAGMA secure_delete = OFF")
+
+
+# --- retention -------------------------------------------------------------------------------------------------
+
+
+def expire(tx: Tx, days: float, limit: int) -> int:
+    """Erase up to so many mentions of conversations that are finished: nothing in them waits or is parked for a
+    person, nothing was said or answered for so many days, and the ticket is not known to be open. How many it were.
+    """
+    before = now(tx) - days * 86_400.0
+    rows = tx.execute(_EXPIRED, {"before": before, "n": limit}).all()
+    if rows:
+        with _overwritten(tx):
+            _erase(tx, rows, _expired)
+            _erase_answers(tx, sorted({row.conversation for row in rows}))
+    return len(rows)
+
+
+def _last(table: Any, at: Any) -> Any:
+    """When the newest row of a conversation came."""
+    return (
+        sa.select(at)
+        .where(table.c.conversation == conversations.c.id)
+        .order_by(table.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+_newest = mentions.alias("newest")
+_parked = sa.select(deliveries.c.conversation).where(deliveries.c.state.in_(("held", "unsure"))).scalar_subquery()
+_EXPIRED = (
+    sa.select(mentions.c.id, mentions.c.body, mentions.c.conversation)
+    .join(conversations, conversations.c.id == mentions.c.conversation)
+    .where(mentions.c.erased_at.is_(None), mentions.c.received_at < sa.bindparam("before"))
+    .where(conversations.c.live_in == 0, conversations.c.live_out == 0)
+    .where(_last(_newest, _newest.c.received_at) < sa.bindparam("before"))
+    .where(sa.func.coalesce(_last(replies, replies.c.received_at), 0.0) < sa.bindparam("before"))
+    .where(conversations.c.id.not_in(_parked))
+    .where(
+        ~sa.exists().where(
+            tickets.c.helpdesk == conversations.c.helpdesk,
+            tickets.c.ticket == conversations.c.ticket,
+            tickets.c.status.not_in(("solved", "closed")),
+        )
+    )
+    .order_by(mentions.c.received_at)
+    .limit(sa.bindparam("n"))
+    .with_for_update(skip_locked=True, of=[mentions, conversations])
+)
