@@ -54,16 +54,23 @@ def cli(ctx: click.Context, file: Path) -> None:
 
     \b
     See it:        connector demo
-    Begin:         connector init, then check, test, preview --file, run --shadow, run
+    Begin:         connector init, then doctor, check, test, preview --file, run --shadow, run
     Every day:     connector status, deliveries list, explain, verify
     After a change of mappings/:  connector check && connector test; a running one takes it up by itself
     """
     ctx.obj = Place(file)
 
 
-from connector.cli import begin, explain, look, preview, work  # noqa: E402 - they hang their commands on `cli`
+from connector.cli import begin, doctor, explain, look, preview, work  # noqa: E402 - they hang their commands on `cli`
 
-for command in (*begin.COMMANDS, *look.COMMANDS, *explain.COMMANDS, *preview.COMMANDS, *work.COMMANDS):
+for command in (
+    *begin.COMMANDS,
+    *doctor.COMMANDS,
+    *look.COMMANDS,
+    *explain.COMMANDS,
+    *preview.COMMANDS,
+    *work.COMMANDS,
+):
     cli.add_command(command)
 
 

@@ -172,7 +172,7 @@ def fields_found(
     extends: bool = False,
 ) -> list[Finding]:
     """Each needed field as it stands. `makes`, `extends`: the API can make a field, can add options to one."""
-    return [_field(need, known, helpdesk, steps, makes, extends) for need in needs]
+    return [_field(need, known, helpdesk, steps, makes=makes, extends=extends) for need in needs]
 
 
 def matching(name: str, known: Sequence[FieldSpec]) -> list[FieldSpec]:
@@ -183,6 +183,12 @@ def matching(name: str, known: Sequence[FieldSpec]) -> list[FieldSpec]:
     ]
 
 
+def unfit(need: FieldNeed, known: Sequence[FieldSpec]) -> str:
+    """What is wrong with a needed field, in one sentence; empty when nothing is."""
+    finding = _field(need, known, "the helpdesk", lambda _: (), makes=False, extends=False)
+    return "" if finding.state == "ok" else finding.sentence
+
+
 def misfit(need: FieldNeed, spec: FieldSpec) -> str:
     """Why a field cannot take what is written into it; empty when it can."""
     if spec.type not in KIND_WORDS:
@@ -190,7 +196,7 @@ def misfit(need: FieldNeed, spec: FieldSpec) -> str:
     if spec.type not in _TAKES[need.kind]:
         return f'"{spec.title}" is a {KIND_WORDS[spec.type]} field; it has to be a {KIND_WORDS[need.kind]} one'
     lacking = missing_values(need, spec)
-    return f'"{spec.title}" lacks the option {_quoted(lacking)}' if lacking else ""
+    return f'"{spec.title}" lacks the option{"s" if len(lacking) > 1 else ""} {_quoted(lacking)}' if lacking else ""
 
 
 def missing_values(need: FieldNeed, spec: FieldSpec) -> list[str]:
@@ -206,6 +212,7 @@ def _field(
     known: Sequence[FieldSpec],
     helpdesk: str,
     steps: Callable[[FieldNeed], tuple[str, ...]],
+    *,
     makes: bool,
     extends: bool,
 ) -> Finding:

@@ -18,7 +18,17 @@ from datetime import UTC, datetime
 from functools import partial
 
 from connector.errors import AuthFailed, ConnectorError, Rejected, Unsupported
-from connector.helpdesks.examination import Finding, Needs, Probe, clock, fields_found, matching, refused, write_once
+from connector.helpdesks.examination import (
+    KIND_WORDS,
+    Finding,
+    Needs,
+    Probe,
+    clock,
+    fields_found,
+    matching,
+    refused,
+    write_once,
+)
 from connector.helpdesks.freshdesk.account import Account, Json
 from connector.helpdesks.freshdesk.names import Names, named
 from connector.helpdesks.freshdesk.options import FreshdeskOptions
@@ -93,8 +103,8 @@ class Doctor:
             lambda: self._account.call("POST", path, operation=operation, json=body),
             lambda: self._labelled(name),
         )
-        with_choices = f" with {len(need.values)} choices" if need.values else ""
-        return f'made the ticket field "{name}" ({kind.removeprefix("custom_")}){with_choices}'
+        choices = f", with {shown(need.values)}" if need.values else ""
+        return f'made the ticket field "{name}" ({KIND_WORDS[need.kind]}{choices})'
 
     # --- looking -------------------------------------------------------------------------------------------
 

@@ -17,7 +17,16 @@ from datetime import UTC, datetime
 from functools import partial
 
 from connector.errors import ConnectorError, Gone, Unsupported
-from connector.helpdesks.examination import Finding, Needs, Probe, clock, fields_found, refused, write_once
+from connector.helpdesks.examination import (
+    KIND_WORDS,
+    Finding,
+    Needs,
+    Probe,
+    clock,
+    fields_found,
+    refused,
+    write_once,
+)
 from connector.helpdesks.names import shown
 from connector.helpdesks.zendesk.account import Account, Json
 from connector.helpdesks.zendesk.names import Names, named
@@ -171,8 +180,9 @@ class Doctor:
             lambda: self._post("/ticket_fields", "make ticket field", ticket_field=body),
             lambda: _titled(self._field_rows(), need.name),
         )
-        with_options = f" with {len(need.values)} options" if need.values else ""
-        return f'made the ticket field "{need.name}" ({kind}){with_options}; see that it stands on your ticket forms'
+        values = f", with {shown(need.values)}" if need.values else ""
+        made = f'made the ticket field "{need.name}" ({KIND_WORDS[kind]}{values})'
+        return f"{made}; see that it stands on your ticket forms"
 
     def _post(self, path: str, operation: str, **body: Json) -> None:
         self._account.call("POST", path, operation=operation, json=body)

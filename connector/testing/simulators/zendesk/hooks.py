@@ -187,7 +187,7 @@ class Courier(courier.Courier):
             self.queue(_call(hook, PREFIX + kind, body), faults)
 
     def _triggered(self, kind: str, ticket: Row, said: Row) -> Iterator[tuple[Row, str]]:
-        """The webhooks that triggers call for this comment, each with its body; `{{ticket.id}}` alone is filled in."""
+        """The webhooks that triggers call for this comment, each with its body and the ticket's id in it."""
         comment = said.get("comment")
         if kind != "comment_added" or comment is None:
             return
