@@ -183,11 +183,14 @@ class Wakeup:
         if any(row.get("active") for row in found):
             return f'the trigger "{found[0].get("title")}" is there already'
         if found:
+            # all of it: naming a part of a trigger is not allowed, or clears the rest (triggers page)
+            kept = ("title", "conditions", "actions", "category_id")
+            whole = {name: found[0][name] for name in kept if found[0].get(name) is not None}
             self._account.call(
                 "PUT",
                 f"/triggers/{found[0]['id']}",
                 operation="switch trigger on",
-                json={"trigger": {"active": True}},
+                json={"trigger": {**whole, "active": True}},
                 read=True,  # the same
             )
             return f'switched the trigger "{found[0].get("title")}" on'
