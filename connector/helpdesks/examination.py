@@ -13,7 +13,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-from connector.errors import AuthFailed, ConnectorError, Uncertain
+from connector.errors import AuthFailed, ConnectorError, Rejected, Uncertain, Unsupported
 from connector.model import FieldNeed, FieldSpec
 
 Section = Literal["account", "limits", "names", "fields", "mapping", "webhook"]
@@ -120,7 +120,7 @@ def told(error: ConnectorError) -> str:
 
 def refused(error: ConnectorError, *steps: str) -> Finding:
     """The account did not let us in, or did not answer: nothing else can be asked."""
-    if isinstance(error, AuthFailed):
+    if isinstance(error, AuthFailed | Rejected | Unsupported):
         return Finding("account", "credentials", "wrong", told(error), steps)
     return Finding("account", "credentials", "unknown", f"cannot be asked: {told(error)}")
 
