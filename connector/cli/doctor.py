@@ -370,9 +370,8 @@ def _close(
         for account, finding in left:
             _print_one(Finding(**{**asdict(finding), "subject": f"{account}: {finding.subject}"}), 0)
     others = sum(finding.state != "ok" and not finding.necessary for _, finding in found)
-    say.notice(
-        f"{say.count(len(left), 'thing')} in the way, {others} worth a look" if left or others else "all is well"
-    )
+    in_the_way = f"{say.count(len(left), 'thing')} in the way" if left else "nothing in the way"
+    say.notice(f"{in_the_way}, {others} worth a look" if left or others else "all is well")
     if makeable and not mended:
         say.notice(f"{len(makeable)} of them can be made for you: connector doctor --apply")
 

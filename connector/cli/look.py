@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def _ask(settings: config.Config, policy: triage.Policy | None, seen: list[str])
         if policy is not None:
             found += policy.lint(vocabulary)
         reply_field = next((one for one in app.needs_of(settings, account, None).fields if one.ours), None)
-        if reply_field is not None and (wrong := unfit(reply_field, vocabulary.fields)):
+        if reply_field is not None and (wrong := unfit(replace(reply_field, place=""), vocabulary.fields)):
             found.append(document.problem(("helpdesks", account, "reply_field"), wrong))
     for account, source in assembly.sources.items():
         try:
