@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,9 @@ def doctor(
             done = list(rounds.mend(makeable, aloud=not as_json))
             found = rounds.look()
         if secret_file is not None:
-            done.append(rounds.write_secret(chosen[0], secret_file, aloud=not as_json))
+            written = rounds.write_secret(chosen[0], secret_file, aloud=not as_json)
+            done.append(written)
+            found = [_in_the_file(account, one, written) for account, one in found]
         if as_json:
             say.as_json(_document(found, done))
         else:
@@ -99,6 +101,13 @@ def doctor(
         rounds.close()
     in_the_way = any(finding.stands_in_the_way for _, finding in found)
     ctx.exit(1 if in_the_way or not all(one.ok for one in done) else 0)
+
+
+def _in_the_file(account: str, finding: Finding, written: _Done) -> tuple[str, Finding]:
+    """The finding, without the step that was just done."""
+    if written.ok and (account, finding.section, finding.subject) == (written.account, "webhook", "secret"):
+        return account, replace(finding, steps=finding.steps[-1:])
+    return account, finding
 
 
 class _Round:
@@ -368,7 +377,7 @@ def _close(
         say.data("")
         say.data("what remains:")
         for account, finding in left:
-            _print_one(Finding(**{**asdict(finding), "subject": f"{account}: {finding.subject}"}), 0)
+            _print_one(replace(finding, subject=f"{account}: {finding.subject}"), 0)
     others = sum(finding.state != "ok" and not finding.necessary for _, finding in found)
     in_the_way = f"{say.count(len(left), 'thing')} in the way" if left else "nothing in the way"
     say.notice(f"{in_the_way}, {others} worth a look" if left or others else "all is well")

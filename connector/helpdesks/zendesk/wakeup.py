@@ -116,7 +116,7 @@ class Wakeup:
         account = self._account.http.service
         fetch = (
             f"connector doctor {account} --secret-file secrets/{account}   (a file only you can read)",
-            f"in config.yaml, helpdesks.{account}: webhook_secret: !file secrets/{account}; then start it anew",
+            f"in config.yaml, helpdesks.{account}: webhook_secret: !file and that file; then connector reload",
         )
         if not self._secret:
             words = "webhook_secret is not set, so its calls are refused"
