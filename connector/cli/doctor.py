@@ -23,7 +23,7 @@ from connector.cli.place import Place
 from connector.config import Config
 from connector.errors import ConnectorError
 from connector.helpdesks.base import Helpdesk
-from connector.helpdesks.examination import Finding, Probe, State, told
+from connector.helpdesks.examination import Finding, Probe, State, refused, told
 from connector.http import Http
 from connector.log import masked
 from connector.store import Store
@@ -198,8 +198,7 @@ class _Round:
         try:
             identity = source.check()
         except ConnectorError as error:
-            probe.add("account", "credentials", "wrong", told(error), f"docs/sources/{source.type}.md says how")
-            return probe.found
+            return [refused(error, f"docs/sources/{source.type}.md says how")]
         notes = identity.notes or (() if source.replies else ("can be read, not answered",))
         probe.ok("account", "credentials", ", ".join([f"as {identity.name or identity.id}", *notes]))
         return probe.found

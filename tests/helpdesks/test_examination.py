@@ -7,9 +7,22 @@ from email.utils import format_datetime
 
 import pytest
 
-from connector.errors import AuthFailed, Rejected, Temporary, Uncertain
-from connector.helpdesks.examination import Finding, Probe, clock, fields_found, refused, unfit, write_once
-from connector.model import FieldKind, FieldNeed, FieldSpec
+from connector.errors import AuthFailed, Rejected, Temporary, Uncertain, Unsupported
+from connector.helpdesks.base import Helpdesk, HelpdeskCapabilities, HelpdeskOptions
+from connector.helpdesks.examination import Finding, Needs, Probe, clock, fields_found, refused, unfit, write_once
+from connector.http import Http
+from connector.model import (
+    CommentDraft,
+    FieldKind,
+    FieldNeed,
+    FieldSpec,
+    Identity,
+    Key,
+    Receipt,
+    Request,
+    TicketDraft,
+    Vocabulary,
+)
 
 KNOWN = (
     FieldSpec("1", "Tone", "tagger", ("tone_bad", "Bad", "tone_good", "Good")),
@@ -141,3 +154,44 @@ def test_what_cannot_be_asked_is_a_finding() -> None:
     assert probe.found == [
         Finding("names", "groups", "unknown", "cannot be asked: not allowed (HTTP 403)", necessary=False)
     ]
+
+
+class Plain(Helpdesk):
+    """A helpdesk of somebody else's, which knows nothing of doctors."""
+
+    type = "plain"
+    capabilities = HelpdeskCapabilities()
+
+    def check(self) -> Identity:
+        return Identity("1", "Ann", notes=("webhook_secret is not set",))
+
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(fields=KNOWN)
+
+    def prepare(self, draft: TicketDraft | CommentDraft) -> Request:
+        raise NotImplementedError
+
+    def send(self, request: Request, key: Key) -> Receipt:
+        raise NotImplementedError
+
+    def find(self, request: Request, key: Key) -> tuple[Receipt, ...]:
+        raise NotImplementedError
+
+
+def test_any_helpdesk_can_be_examined_by_what_every_one_can_do() -> None:
+    desk = Plain("desk", HelpdeskOptions(type="plain"), Http("desk"))
+    told = desk.examine(Needs((ours("Tone", "dropdown", "ugly"), ours("Note", "text"), ours("Nothing", "text"))))
+    missing = told[-1]
+
+    assert [(found.subject, found.state, found.necessary) for found in told] == [
+        ("credentials", "ok", True),
+        ("note", "unknown", False),
+        ("Tone", "wrong", True),
+        ("Note", "ok", True),
+        ("Nothing", "missing", True),
+    ]
+    assert not [found for found in told if found.remedy]
+    with pytest.raises(Unsupported):
+        desk.apply(Needs(), missing)
+    with pytest.raises(Unsupported):
+        desk.hook_secret(Needs())
