@@ -21,7 +21,7 @@ from connector import app, triage
 from connector.cli import say
 from connector.cli.place import Place
 from connector.config import Config
-from connector.errors import ConnectorError
+from connector.errors import ConfigError, ConnectorError
 from connector.helpdesks.base import Helpdesk
 from connector.helpdesks.examination import Finding, Probe, State, refused, told
 from connector.http import Http
@@ -79,7 +79,7 @@ def doctor(
         raise click.UsageError(f"--secret-file is for one helpdesk; name it: {', '.join(chosen)}")
     if environment("NO_COLOR"):
         ctx.color = False
-    rounds = _Round(settings, place.policy(settings.mappings), chosen, by_rule=by_trigger, everything=not names)
+    rounds = _Round(place, settings, chosen, by_rule=by_trigger, everything=not names)
     try:
         found = rounds.look()
         done: list[_Done] = []
@@ -114,18 +114,18 @@ class _Round:
     """One configuration's helpdesks and sources, looked at as often as need be."""
 
     def __init__(
-        self, settings: Config, policy: triage.Policy, chosen: Sequence[str], *, by_rule: bool, everything: bool
+        self, place: Place, settings: Config, chosen: Sequence[str], *, by_rule: bool, everything: bool
     ) -> None:
         self._settings = settings
-        self._policy = policy
+        self._policy, self._mistakes = _policy(place, settings)
         self._chosen = chosen
         self._everything = everything
         self._assembly = app.assemble(settings)
-        self._needs = {name: app.needs_of(settings, name, policy, by_rule=by_rule) for name in chosen}
+        self._needs = {name: app.needs_of(settings, name, self._policy, by_rule=by_rule) for name in chosen}
 
     def look(self) -> list[tuple[str, Finding]]:
         """Every finding with the account it is about."""
-        found = [(HERE, one) for one in _here(self._settings)]
+        found = [(HERE, one) for one in (*_here(self._settings), *self._mistakes)]
         for name in self._chosen:
             found += [(name, one) for one in self._helpdesk(name)]
         if self._everything:
@@ -177,13 +177,15 @@ class _Round:
             probe.add("account", "set-up", "wrong", error.sentence)
             return probe.found
         probe.found += desk.examine(self._needs[name])
-        if not any(finding.stands_in_the_way for finding in probe.found if finding.subject == "credentials"):
-            probe.asking("mapping", "mapping", lambda: self._mapping(probe, desk), necessary=True)
+        policy = self._policy
+        let_in = not any(finding.stands_in_the_way for finding in probe.found if finding.subject == "credentials")
+        if let_in and policy is not None:
+            probe.asking("mapping", "mapping", lambda: self._mapping(probe, desk, policy), necessary=True)
         return probe.found
 
-    def _mapping(self, probe: Probe, desk: Helpdesk) -> None:
+    def _mapping(self, probe: Probe, desk: Helpdesk, policy: triage.Policy) -> None:
         """Each value that the mapping names and the helpdesk would refuse. Fields that are not there were told."""
-        wrong = self._policy.lint(desk.vocabulary(), absent=False)
+        wrong = policy.lint(desk.vocabulary(), absent=False)
         for problem in wrong:
             probe.add("mapping", f"{problem.file}:{problem.line}", "wrong", problem.message)
         if not wrong:
@@ -221,6 +223,17 @@ def _chosen(settings: Config, names: Sequence[str]) -> list[str]:
         if name not in settings.helpdesks:
             raise click.UsageError(f'there is no helpdesk "{name}"{did_you_mean(name, settings.helpdesks)}')
     return list(dict.fromkeys(names)) or list(settings.helpdesks)
+
+
+def _policy(place: Place, settings: Config) -> tuple[triage.Policy | None, list[Finding]]:
+    """The mapping; or its mistakes, which keep nothing else from being looked at."""
+    try:
+        return place.policy(settings.mappings), []
+    except ConfigError as error:
+        return None, [
+            Finding("mapping", f"{one.file}:{one.line}", "wrong", f"{one.path}: {one.message}".removeprefix(": "))
+            for one in error.problems
+        ]
 
 
 # --- here --------------------------------------------------------------------------------------------------

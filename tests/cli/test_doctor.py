@@ -152,6 +152,18 @@ def test_what_the_mapping_names_is_told_once_with_its_place(live: Folder) -> Non
     assert len(told) == 4
 
 
+def test_a_mapping_with_mistakes_keeps_nothing_else_from_being_looked_at(live: Folder) -> None:
+    live.mapping("rules: [{name: a, set: {priority: hihg}}]\n")
+    done = live.run("doctor")
+    told = lines(done.stdout)
+
+    assert done.exit_code == 1
+    (mistake,) = [line for line in told if "10-rules.yaml:1" in line]
+    assert mistake.startswith("wrong ")
+    assert 'did you mean "high"?' in mistake
+    assert "ok credentials as Анна Администратор, admin" in told
+
+
 def test_one_helpdesk_can_be_looked_at_alone(live: Folder) -> None:
     accounts = {row["account"] for row in live.json("doctor", "desk")["findings"]}
 
