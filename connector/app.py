@@ -11,9 +11,12 @@ from connector.adapter import AccountOptions
 from connector.config import Config
 from connector.errors import Rejected
 from connector.flow.deliver import Wiring
+from connector.flow.notes import REPLY_STATES
 from connector.flow.retry import Patience
 from connector.helpdesks.base import Helpdesk
+from connector.helpdesks.examination import Needs
 from connector.http import Download, Http
+from connector.model import FieldNeed
 from connector.sources.base import Source
 from connector.store import Store, Tx
 from connector.store.arrivals import declare_account
@@ -111,6 +114,16 @@ def patience(config: Config) -> Patience:
         tell_after=chosen.tell_after,
         lease=chosen.lease,
     )
+
+
+def needs_of(config: Config, name: str, policy: triage.Policy | None, *, by_rule: bool = False) -> Needs:
+    """What a helpdesk has to have for this configuration and mapping."""
+    options = config.helpdesks[name]
+    ours: tuple[FieldNeed, ...] = ()
+    if options.reply_field:
+        ours = (FieldNeed(options.reply_field, "dropdown", REPLY_STATES, "reply_field", ours=True),)
+    mapped = policy.needed_fields() if policy is not None else ()
+    return Needs((*ours, *mapped), config.server.hook_url(name), by_rule)
 
 
 def wire(

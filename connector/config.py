@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from connector import plugins
 from connector.adapter import AccountOptions
 from connector.errors import ConfigError, ConnectorError, Problem
-from connector.helpdesks.base import HelpdeskOptions
+from connector.helpdesks.base import HelpdeskOptions, plain_address
 from connector.sources.base import SourceOptions
 from connector.yamlfile import Document, Where, did_you_mean, dotted, load_dotenv, read
 
@@ -34,6 +34,14 @@ class ServerOptions(_Section):
 
     listen: str = Field(default="127.0.0.1:8080", description="address:port; port 0 takes a free one")
     max_body: int = Field(default=1_048_576, ge=1_024, description="largest hook body in bytes")
+    public_url: str = Field(
+        default="", description="the address under which the world reaches us, https://…; `connector doctor` uses it"
+    )
+
+    @pydantic.field_validator("public_url")
+    @classmethod
+    def _public(cls, value: str) -> str:
+        return plain_address(value, "https://connector.acme.example") if value.strip() else ""
 
     @pydantic.field_validator("listen")
     @classmethod
@@ -42,6 +50,10 @@ class ServerOptions(_Section):
         if not separator or not host or not port.isdigit() or int(port) > 65_535:
             raise ValueError("write it as address:port, such as 127.0.0.1:8080")
         return value
+
+    def hook_url(self, account: str) -> str:
+        """The address at which the world calls that account; empty when nobody knows how it reaches us."""
+        return f"{self.public_url}/hooks/{account}" if self.public_url else ""
 
     @property
     def host(self) -> str:

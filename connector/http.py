@@ -10,13 +10,10 @@ through redirects too, and through no proxy, which would reach for us what we ma
 
 from __future__ import annotations
 
-import contextlib
 import http.cookiejar
-import ipaddress
 import json as jsonlib
 import math
 import re
-import socket
 import threading
 import time
 import urllib.request
@@ -29,11 +26,8 @@ from urllib.parse import urlsplit
 import requests
 import tenacity
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connectionpool import HTTPConnectionPool
 
 from connector import __version__
 from connector.errors import (
@@ -50,6 +44,7 @@ from connector.errors import (
 )
 from connector.log import masked
 from connector.model import Attachment
+from connector.wire import AnyAdapter, PrivateAddress, PublicAdapter, causes, never_sent, pool_to, reason
 
 USER_AGENT = f"connector/{__version__}"
 _MAX_ANSWER = 32 * 1024 * 1024
@@ -231,7 +226,7 @@ class Http:
                 kind = response.headers.get("Content-Type", "application/octet-stream").split(";")[0].strip()
                 return Download(content, kind)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            if any(isinstance(cause, _PrivateAddress) for cause in _causes(error)):
+            if any(isinstance(cause, PrivateAddress) for cause in causes(error)):
                 raise Rejected("the address is not public", service=self.service, operation=operation) from None
             if isinstance(error, ValueError | requests.exceptions.TooManyRedirects):  # as requests' InvalidURL is
                 raise Rejected("the address cannot be fetched", service=self.service, operation=operation) from None
@@ -263,7 +258,7 @@ class Http:
             session.trust_env = False
             session.headers.clear()
             session.max_redirects = 5
-            adapter = _PublicAdapter() if kind == "public" else HTTPAdapter(max_retries=0)
+            adapter = PublicAdapter() if kind == "public" else AnyAdapter()
             for scheme in ("http://", "https://"):
                 session.mount(scheme, adapter)
             session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
@@ -346,8 +341,7 @@ class Http:
             pools = self._local.pools = {}
         pool = pools.get(place)
         if pool is None:
-            tls = {"cert_reqs": "CERT_REQUIRED", "ca_certs": DEFAULT_CA_BUNDLE_PATH}
-            pool = urllib3.connection_from_url(place, **(tls if place.lower().startswith("https:") else {}))
+            pool = pool_to(place)
             with self._lock:
                 if len(pools) >= _MOST_PLACES:
                     forgotten = pools.pop(next(iter(pools)))
@@ -368,11 +362,11 @@ class Http:
             | urllib3.exceptions.LocationValueError,
         ):
             return self._no_address(operation)
-        if _never_sent(error):
-            return Temporary(f"cannot connect: {_reason(error)}", service=service, operation=operation)
+        if never_sent(error):
+            return Temporary(f"cannot connect: {reason(error)}", service=service, operation=operation)
         if harmless:
-            return Temporary(f"no answer: {_reason(error)}", service=service, operation=operation)
-        return Uncertain(f"sent, but no answer came: {_reason(error)}", service=service, operation=operation)
+            return Temporary(f"no answer: {reason(error)}", service=service, operation=operation)
+        return Uncertain(f"sent, but no answer came: {reason(error)}", service=service, operation=operation)
 
     def _no_address(self, operation: str) -> ConnectorError:
         return Rejected("the address of the call is not valid", service=self.service, operation=operation)
@@ -458,110 +452,9 @@ def _read(response: urllib3.response.BaseHTTPResponse, limit: int) -> bytes | No
     return b"".join(chunks)
 
 
-def _causes(error: BaseException | None) -> list[BaseException]:
-    """The error and everything that led to it, as requests and urllib3 nest it."""
-    seen: list[BaseException] = []
-    stack: list[Any] = [error]
-    while stack:
-        one = stack.pop()
-        if isinstance(one, BaseException) and all(one is not known for known in seen):
-            seen.append(one)
-            stack += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return seen
-
-
-def _never_sent(error: Exception) -> bool:
-    return any(
-        isinstance(
-            cause,
-            requests.exceptions.ConnectTimeout
-            | urllib3.exceptions.NewConnectionError
-            | urllib3.exceptions.ConnectTimeoutError
-            | requests.exceptions.SSLError
-            | requests.exceptions.ProxyError
-            | urllib3.exceptions.SSLError,
-        )
-        for cause in _causes(error)
-    )
-
-
-def _reason(error: Exception) -> str:
-    for cause in _causes(error):
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror.lower()
-        if isinstance(cause, TimeoutError | requests.exceptions.Timeout):
-            return "timed out"
-    return "the connection was lost"
-
-
 def _proxies(url: str) -> dict[str, str]:
     """The environment's proxies for this address; none when it is among those excepted (no_proxy)."""
     found = urllib.request.getproxies()
     if not found or urllib.request.proxy_bypass(urlsplit(url).netloc.rpartition("@")[2], found):
         return {}
     return found
-
-
-class _PrivateAddress(urllib3.exceptions.NewConnectionError):
-    """The name leads to an address that is not public."""
-
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-
-def _is_public(text: str) -> bool:
-    """Whether everybody may reach this address; one of IPv6 that stands for one of IPv4 is judged as that."""
-    address = ipaddress.ip_address(text.split("%", maxsplit=1)[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        meant = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            meant = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if meant is not None:
-            return meant.is_global
-    return address.is_global and not address.is_multicast
-
-
-def _connect(conn: HTTPConnection, connect: Callable[[], socket.socket]) -> socket.socket:
-    """Connect to an address that was checked, not to a name that may change its mind in between."""
-    name = conn.host
-    try:
-        found = [place[4][0] for place in socket.getaddrinfo(name.strip("[]"), conn.port, type=socket.SOCK_STREAM)]
-    except (OSError, UnicodeError):
-        return connect()  # fails the same way, with urllib3's words
-    if not all(_is_public(str(address)) for address in found):
-        raise _PrivateAddress(conn, "the address is not public")
-    try:
-        for address in found[:-1]:
-            conn.host = str(address)
-            with contextlib.suppress(urllib3.exceptions.HTTPError):
-                return connect()
-        conn.host = str(found[-1])
-        return connect()
-    finally:
-        conn.host = name
-
-
-class _PublicConnection(HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        return _connect(self, super()._new_conn)
-
-
-class _PublicTLSConnection(HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        return _connect(self, super()._new_conn)
-
-
-class _PublicPool(HTTPConnectionPool):
-    ConnectionCls = _PublicConnection
-
-
-class _PublicTLSPool(HTTPSConnectionPool):
-    ConnectionCls = _PublicTLSConnection
-
-
-class _PublicAdapter(HTTPAdapter):
-    """Connects only to public addresses."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PublicPool, "https": _PublicTLSPool}

@@ -426,6 +426,24 @@ class Vocabulary:
     requests_per_minute: int | None = None
 
 
+FieldKind = Literal["dropdown", "multiselect", "checkbox", "integer", "decimal", "date", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldNeed:
+    """A ticket field that the configuration or the mapping names, by title or id, and what it would have to be.
+
+    `values` are those it has to take, where it is a choice; `place` is where it is named. `ours`: the connector
+    itself writes the values, so nobody can have mistyped them, and one that lacks may be added.
+    """
+
+    name: str
+    kind: FieldKind
+    values: tuple[str, ...] = ()
+    place: str = ""
+    ours: bool = False
+
+
 # --- small functions on the words --------------------------------------------------------------------------
 
 

@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "connector").rglob("*.py"))
 
 DOORS: dict[str, tuple[str, ...]] = {
-    "requests": ("connector/http.py",),
-    "urllib3": ("connector/http.py",),
+    "requests": ("connector/http.py", "connector/wire.py"),
+    "urllib3": ("connector/http.py", "connector/wire.py"),
     "tenacity": ("connector/http.py",),
     "yaml": ("connector/yamlfile.py",),
     "click": ("connector/cli/",),

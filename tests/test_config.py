@@ -88,7 +88,7 @@ TOLD = """\
 1:8 store: has to be text; put it into quotes
 2:18 server.listen: write it as address:port, such as 127.0.0.1:8080
 2:37 server.max_body: has to be at least 1024
-2:40 server.port: unknown key "port" (allowed: listen, max_body)
+2:40 server.port: unknown key "port" (allowed: listen, max_body, public_url)
 3:11 mappings: there is no folder {folder}/elsewhere; `connector init` writes one
 9:16 helpdesks.desk.api_token: the environment variable NOT_SET_TOKEN is not set; set it, or write it into .env
 10:11 helpdesks.desk.poll: has to be a number

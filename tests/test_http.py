@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from connector import http as door
+from connector import wire
 from connector.errors import (
     AuthFailed,
     BadAnswer,
@@ -674,8 +675,8 @@ def test_a_download_reaches_no_private_address_through_a_redirect(monkeypatch: p
     """The first server stands on loopback and is let through, as if it were public; the second is not."""
     with serving(answer(200, b"inside")) as inside, serving(answer(302, Location=inside.url)) as outside:
         answers = iter([True])
-        public = door._is_public
-        monkeypatch.setattr(door, "_is_public", lambda address: next(answers, public(address)))
+        public = wire.is_public
+        monkeypatch.setattr(wire, "is_public", lambda address: next(answers, public(address)))
         http = Http("desk")
         with pytest.raises(Rejected, match="the address is not public"):
             http.download(outside.url, limit=1_000)

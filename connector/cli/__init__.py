@@ -54,7 +54,7 @@ def cli(ctx: click.Context, file: Path) -> None:
 
     \b
     See it:        connector demo
-    Begin:         connector init, then check, test, preview --file, run --shadow, run
+    Begin:         connector init, then doctor, check, test, preview --file, run --shadow, run
     Every day:     connector status, deliveries list, explain, verify
     After a change of mappings/:  connector check && connector test; a running one takes it up by itself
     """
@@ -62,9 +62,9 @@ def cli(ctx: click.Context, file: Path) -> None:
 
 
 # they hang their commands on `cli`
-from connector.cli import begin, explain, look, people, preview, sources, tone, work  # noqa: E402
+from connector.cli import begin, doctor, explain, look, people, preview, sources, tone, work  # noqa: E402
 
-for part in (begin, look, explain, preview, people, sources, tone, work):
+for part in (begin, doctor, look, explain, preview, people, sources, tone, work):
     for command in part.COMMANDS:
         cli.add_command(command)
 

@@ -60,20 +60,49 @@ _SOURCE_BLOCKS = {
 
 _SECRETS = {"webhook": "FEED_TOKEN", "bluesky": "BSKY_APP_PASSWORD", "mastodon": "MASTODON_TOKEN"}
 
-_CONFIG = """\
-# The whole configuration, commented: config.example.yaml. Secrets stand in .env or come from files (!file PATH).
-store: sqlite:///connector.db
-server: {{listen: 127.0.0.1:8080}}
-mappings: mappings/
-
-helpdesks:
+_DESKS = {
+    "zendesk": """\
   desk:
     type: zendesk
-    base_url: {base_url}
+    base_url: https://{account}.zendesk.com
     email: {email}
     api_token: !env ZENDESK_API_TOKEN
     webhook_secret: !env ZENDESK_WEBHOOK_SECRET ""
+""",
+    "freshdesk": """\
+  desk:
+    type: freshdesk
+    base_url: https://{account}.freshdesk.com
+    api_key: !env FRESHDESK_API_KEY
+    webhook_secret: !env FRESHDESK_WEBHOOK_SECRET ""
+""",
+}
 
+_DESK_SECRETS = {
+    "zendesk": """\
+ZENDESK_API_TOKEN=
+# Of the webhook (`connector doctor` makes it); without it answers are found by polling, a minute or two later
+ZENDESK_WEBHOOK_SECRET=
+""",
+    "freshdesk": """\
+# Freshdesk: Profile settings → View API key, of the agent that shall write
+FRESHDESK_API_KEY=
+# Think of one (openssl rand -hex 24): the automation rule's webhook sends it, `connector doctor` says how.
+# Without it answers are found by polling, a minute or two later
+FRESHDESK_WEBHOOK_SECRET=
+""",
+}
+
+_CONFIG = """\
+# The whole configuration, commented: config.example.yaml. Secrets stand in .env or come from files (!file PATH).
+store: sqlite:///connector.db
+server:
+  listen: 127.0.0.1:8080
+  # public_url: https://connector.acme.example   # how the world reaches it, once your web server passes /hooks/ on
+mappings: mappings/
+
+helpdesks:
+{desk}
 sources:
 {sources}"""
 
@@ -114,8 +143,9 @@ def demo(helpdesk: str, fast: bool, keep: bool) -> None:
 @click.option("--topics", help="What feedback you expect: words, by comma.")
 @click.option("--hours", type=click.IntRange(1, 72), help="How fast you answer, in hours.")
 @click.option("--unhappy", help="Who takes over when somebody stays unhappy: a tag your views watch.")
-@click.option("--subdomain", help="Of your Zendesk: the acme in acme.zendesk.com.")
-@click.option("--email", help="Of the Zendesk user the API token belongs to.")
+@click.option("--helpdesk", type=click.Choice(list(_DESKS)), help="Where your tickets live.")
+@click.option("--subdomain", help="Of your helpdesk: the acme in acme.zendesk.com or acme.freshdesk.com.")
+@click.option("--email", help="Zendesk: of the user the API token belongs to.")
 @click.option("--yes", is_flag=True, help="Ask nothing, take the defaults.")
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path())
@@ -125,6 +155,7 @@ def init(
     topics: str | None,
     hours: int | None,
     unhappy: str | None,
+    helpdesk: str | None,
     subdomain: str | None,
     email: str | None,
     yes: bool,
@@ -132,7 +163,8 @@ def init(
 ) -> None:
     """Write a configuration to begin with, after four questions.
 
-    Into FOLDER (default: this one): config.yaml, mappings/ with tests, and .env.example for the secrets.
+    And which helpdesk is yours, Zendesk or Freshdesk. Into FOLDER (default: this one): config.yaml, mappings/ with
+    tests, and .env.example for the secrets.
     """
 
     def ask(question: str, given: str | None, default: str) -> str:
@@ -144,15 +176,19 @@ def init(
     words = ask("2. What feedback do you expect (words, by comma)?", topics, "delivery, доставка, price, цена")
     speed = hours or (8 if yes else int(click.prompt("3. How fast can you answer, in hours?", default=8, err=True)))
     tag = ask("4. Who takes over when somebody stays unhappy (a tag)?", unhappy, "team_lead")
-    account = _subdomain(ask("Zendesk subdomain?", subdomain, "acme"))
-    user = ask("E-mail of its API user?", email, f"bot@{account}.com").strip()
+    kind = helpdesk or _helpdesk(yes)
+    account = _subdomain(ask(f"{kind.capitalize()} subdomain?", subdomain, "acme"))
+    usual = f"bot@{account}.com"
+    user = (ask("E-mail of its API user?", email, usual).strip() or usual) if kind == "zendesk" else ""
+    desk = _DESKS[kind].format(
+        account=account,
+        email=user if re.fullmatch(r"[\w.+-]+@[\w.-]+", user) else json.dumps(user, ensure_ascii=False),
+    )
     files = {
         folder / "config.yaml": _CONFIG.format(
-            base_url=f"https://{account}.zendesk.com",
-            email=user if re.fullmatch(r"[\w.+-]+@[\w.-]+", user) else json.dumps(user, ensure_ascii=False),
-            sources="\n".join(_SOURCE_BLOCKS[platform] for platform in chosen),
+            desk=desk, sources="\n".join(_SOURCE_BLOCKS[platform] for platform in chosen)
         ),
-        folder / ".env.example": _env_example(chosen),
+        folder / ".env.example": _env_example(kind, chosen),
         folder / "mappings" / "90-ours.yaml": _ANSWERS.format(
             words=", ".join(_quoted(word.strip()) for word in words.split(",") if word.strip()) or '"help"',
             escalation=_tag(tag),
@@ -169,7 +205,7 @@ def init(
         file.write_text(text, encoding="utf-8")
         say.data(f"wrote {file}")
     say.data(f"wrote {folder / 'mappings'}/ with its tests")
-    say.notice("next: copy .env.example to .env and fill it in, then: connector check --live && connector test")
+    say.notice("next: copy .env.example to .env and fill it in, then: connector doctor && connector test")
 
 
 def _set_speed(file: Path, hours: int) -> None:
@@ -189,20 +225,23 @@ def _chosen(text: str) -> list[str]:
     return chosen or ["webhook"]
 
 
-def _env_example(chosen: list[str]) -> str:
-    lines = [
-        "# Copy to .env; connector reads it beside config.yaml. Never commit .env.",
-        "ZENDESK_API_TOKEN=",
-        "# From the webhook's page in Zendesk; without it answers are found by polling, a minute or two later",
-        "ZENDESK_WEBHOOK_SECRET=",
-        *(f"{_SECRETS[platform]}=" for platform in chosen if platform in _SECRETS),
-    ]
-    return "\n".join(lines) + "\n"
+def _helpdesk(yes: bool) -> str:
+    if yes:
+        return "zendesk"
+    choice = click.Choice(list(_DESKS), case_sensitive=False)
+    return str(click.prompt("Zendesk or Freshdesk?", type=choice, default="zendesk", show_choices=False, err=True))
+
+
+def _env_example(helpdesk: str, chosen: list[str]) -> str:
+    sources = "".join(f"{_SECRETS[platform]}=\n" for platform in chosen if platform in _SECRETS)
+    head = "# Copy to .env; connector reads it beside config.yaml. Never commit .env.\n"
+    return head + _DESK_SECRETS[helpdesk] + sources
 
 
 def _subdomain(text: str) -> str:
     """The acme of acme.zendesk.com, however it was typed: people paste the whole address."""
-    host = re.sub(r"^https?://", "", text.strip().lower()).split("/")[0].removesuffix(".zendesk.com")
+    host = re.sub(r"^https?://", "", text.strip().lower()).split("/")[0]
+    host = host.removesuffix(".zendesk.com").removesuffix(".freshdesk.com")
     return re.sub(r"[^a-z0-9-]+", "-", host).strip("-") or "acme"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from connector.cli import say
 from connector.cli.place import Place
 from connector.cli.sarif import sarif
 from connector.errors import ConfigError, ConnectorError, Problem
+from connector.helpdesks.examination import unfit
 from connector.model import Identity
 from connector.yamlfile import read
 
@@ -101,6 +103,9 @@ def _ask(settings: config.Config, policy: triage.Policy | None, seen: list[str])
         noted(account, identity, [*facts, *([f"{limit} requests a minute"] if limit else [])])
         if policy is not None:
             found += policy.lint(vocabulary)
+        reply_field = next((one for one in app.needs_of(settings, account, None).fields if one.ours), None)
+        if reply_field is not None and (wrong := unfit(replace(reply_field, place=""), vocabulary.fields)):
+            found.append(document.problem(("helpdesks", account, "reply_field"), wrong))
     for account, source in assembly.sources.items():
         try:
             identity = source.check()

@@ -18,7 +18,7 @@ from connector.triage import Policy
 from connector.triage.card import moment
 
 ReplyState = Literal["queued", "sent", "held", "failed", "unsure", "kept"]
-_STATES: tuple[ReplyState, ...] = ("queued", "sent", "held", "failed", "unsure", "kept")
+REPLY_STATES: tuple[ReplyState, ...] = ("queued", "sent", "held", "failed", "unsure", "kept")
 
 ANSWERED_THERE_TAG = "answered_on_platform"
 
@@ -76,7 +76,7 @@ def reply_settings(options: HelpdeskOptions, state: ReplyState) -> Settings:
     status = "open" if options.reopen and state in ("held", "failed", "unsure") else None
     if options.reply_field:
         return Settings(fields={options.reply_field: state}, status=status)
-    others = tuple(f"reply_{other}" for other in _STATES if other != state)
+    others = tuple(f"reply_{other}" for other in REPLY_STATES if other != state)
     return Settings(tags=(f"reply_{state}",), untag=others, status=status)
 
 

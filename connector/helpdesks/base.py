@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from connector.adapter import AccountOptions, Hook, Outlet
-from connector.errors import Unsupported
+from connector.errors import ConnectorError, Unsupported
+from connector.helpdesks.examination import Finding, Needs, Probe, fields_found, refused
 from connector.http import Http
 from connector.model import (
     CommentDraft,
@@ -113,6 +114,30 @@ class Helpdesk(Outlet[TicketDraft | CommentDraft]):
     def vocabulary(self) -> Vocabulary:
         """Fields, groups, brands and forms as they are now. Called by `check --live`."""
         raise Unsupported(f"{self.type} cannot list its fields", service=self.name)
+
+    def examine(self, needs: Needs) -> tuple[Finding, ...]:
+        """What can be told about this account without changing anything there. Called by `connector doctor`. Never
+        raises a ConnectorError: what cannot be asked is a finding too. This much every helpdesk can tell."""
+        try:
+            identity, vocabulary = self.check(), self.vocabulary()
+        except ConnectorError as error:
+            return (refused(error),)
+        probe = Probe()
+        probe.ok("account", "credentials", f"as {identity.name or identity.id}")
+        for note in identity.notes:
+            probe.add("account", "note", "unknown", note, necessary=False)
+        probe.found += fields_found(needs.fields, vocabulary.fields, self.type)
+        return tuple(probe.found)
+
+    def apply(self, needs: Needs, finding: Finding) -> str:
+        """Make what a finding says is missing, if it is still missing, and say in a sentence what was done. Called by
+        `connector doctor --apply`, for findings whose `remedy` is not empty; doing it twice is doing it once."""
+        raise Unsupported(f"{self.type} lets nobody make that by its API", service=self.name)
+
+    def hook_secret(self, needs: Needs) -> str:
+        """The secret that the helpdesk made to sign its hooks with. Called by `connector doctor --secret-file`; it is
+        masked in every log from then on. Unsupported where the admin thinks of one."""
+        raise Unsupported(f"{self.type} makes no secret; the one in webhook_secret is yours", service=self.name)
 
     def read_hook(self, hook: Hook) -> Sequence[TicketId]:
         """The tickets a hook says have changed; BadHook when it is not authentic."""

@@ -33,9 +33,11 @@ from connector.errors import (
     Unsupported,
 )
 from connector.helpdesks.base import Helpdesk
+from connector.helpdesks.examination import Finding, Needs
 from connector.model import (
     CommentDraft,
     CommentId,
+    FieldNeed,
     Key,
     Person,
     Receipt,
@@ -199,6 +201,61 @@ class HelpdeskContract:
         for flag, method in flagged.items():
             own = getattr(type(desk), method) is not getattr(Helpdesk, method)
             assert getattr(desk.capabilities, flag) == own, f"capability {flag} and method {method} disagree"
+
+    # --- what is missing -----------------------------------------------------------------------------------
+
+    def test_an_examination_says_who_we_are_and_changes_nothing(self, stage: HelpdeskStage, desk: Helpdesk) -> None:
+        before = list(stage.tickets())
+        found = desk.examine(Needs())
+        credentials = [one for one in found if one.subject == "credentials"]
+        assert [one.state for one in credentials] == ["ok"]
+        assert list(stage.tickets()) == before
+
+    def test_an_examination_with_a_wrong_login_finds_that_alone(self, stage: HelpdeskStage) -> None:
+        desk = stage.with_wrong_login()
+        (only,) = desk.examine(Needs())
+        assert (only.subject, only.state) == ("credentials", "wrong")
+        assert only.stands_in_the_way
+        desk.close()
+
+    def test_an_account_that_does_not_answer_is_a_finding_too(self, stage: HelpdeskStage) -> None:
+        with refusing_port() as url:
+            desk = stage.at(url)
+            (only,) = desk.examine(Needs())
+            desk.close()
+        assert (only.subject, only.state) == ("credentials", "unknown")
+        assert only.stands_in_the_way
+
+    def test_a_ticket_field_that_is_not_there_is_missing_and_the_steps_are_told(self, desk: Helpdesk) -> None:
+        need = FieldNeed("Quite another thing", "dropdown", ("this", "that"), "20-rules.yaml:4")
+        (missing,) = [one for one in desk.examine(Needs((need,))) if one.subject == need.name]
+        assert missing.state == "missing"
+        assert "20-rules.yaml:4" in missing.sentence
+        assert any("this, that" in step for step in missing.steps)
+
+    def test_what_is_made_is_there_and_making_it_twice_makes_it_once(self, desk: Helpdesk) -> None:
+        needs = Needs((FieldNeed("Quite another thing", "dropdown", ("this", "that")),))
+
+        def examined() -> Finding:
+            (finding,) = [one for one in desk.examine(needs) if one.subject == "Quite another thing"]
+            return finding
+
+        missing = examined()
+        if not missing.remedy:
+            pytest.skip("this helpdesk lets nobody make fields by its API")
+        desk.apply(needs, missing)
+        desk.apply(needs, missing)
+        assert examined().state == "ok"
+        titles = [spec.title for spec in desk.vocabulary().fields]
+        assert titles.count("Quite another thing") == 1
+
+    def test_no_secret_stands_in_a_finding(self, stage: HelpdeskStage) -> None:
+        desk = stage.at("http://127.0.0.1:9")
+        needs = Needs((FieldNeed("Nothing", "text"),), "https://connector.example/hooks/desk")
+        for found in (desk.examine(needs), stage.helpdesk.examine(needs)):
+            text = " ".join(word for one in found for word in (one.sentence, *one.steps))
+            assert not [secret for secret in stage.secrets if secret in text]
+        desk.close()
 
     # --- tickets -------------------------------------------------------------------------------------------
 

@@ -1,13 +1,15 @@
-"""Whether a helpdesk has what the mapping names. Needs its Vocabulary; runs in `connector check --live`."""
+"""Whether a helpdesk has what the mapping names. Needs its Vocabulary; runs in `connector check --live` and in
+`connector doctor`, which also asks which ticket fields there have to be."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from connector.errors import Problem
-from connector.model import FieldSpec, Vocabulary
+from connector.model import FieldKind, FieldNeed, FieldSpec, Vocabulary
 from connector.triage.settings import KEYS, Assignment
 from connector.yamlfile import did_you_mean
 
@@ -18,20 +20,54 @@ _SYSTEM = {
     "tickettype": "type",
     "group": "group",
 }
+_MOST_OPTION = 60
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
 
-def lint(assignments: Iterable[Assignment], vocabulary: Vocabulary) -> list[Problem]:
-    """Every name and value in these that the helpdesk would refuse or drop, with its place."""
+def lint(assignments: Iterable[Assignment], vocabulary: Vocabulary, *, absent: bool = True) -> list[Problem]:
+    """Every name and value in these that the helpdesk would refuse or drop, with its place. `absent`: also the ticket
+    fields that are not there."""
     found: list[Problem] = []
     for one in assignments:
         if one.field.startswith("fields."):
-            found += _field(one, vocabulary.fields)
+            found += _field(one, vocabulary.fields, absent)
         elif one.field in ("group", "brand", "form"):
             names = {"group": vocabulary.groups, "brand": vocabulary.brands, "form": vocabulary.forms}[one.field]
             found += _name(one, names)
         elif one.field in ("status", "type"):
             found += _word(one, vocabulary.statuses if one.field == "status" else vocabulary.types)
     return found
+
+
+def needed_fields(assignments: Iterable[Assignment]) -> tuple[FieldNeed, ...]:
+    """The ticket fields these name, each once, of the kind that takes every value they give it."""
+    named: dict[str, list[Assignment]] = {}
+    for one in assignments:
+        if one.field.startswith("fields."):
+            named.setdefault(one.field.removeprefix("fields."), []).append(one)
+    return tuple(_need(name, uses) for name, uses in named.items())
+
+
+def _need(name: str, uses: Sequence[Assignment]) -> FieldNeed:
+    many = any(isinstance(one.value, tuple) for one in uses)
+    every = [item for one in uses for item in (one.value if isinstance(one.value, tuple) else (one.value,))]
+    kind = "multiselect" if many else _kind(every)
+    values = tuple(dict.fromkeys(str(value) for value in every)) if kind in ("dropdown", "multiselect") else ()
+    return FieldNeed(name, kind, values, uses[0].place)
+
+
+def _kind(values: Sequence[Any]) -> FieldKind:
+    if all(isinstance(value, bool) for value in values):
+        return "checkbox"
+    if all(_number(value, whole=True) and not isinstance(value, str) for value in values):
+        return "integer"
+    if all(_number(value, whole=False) and not isinstance(value, str) for value in values):
+        return "decimal"
+    if all(_DAY.fullmatch(str(value)) for value in values):
+        return "date"
+    words = all(isinstance(value, str) and len(value) <= _MOST_OPTION for value in values)
+    return "dropdown" if words and not any(_INSTANT.fullmatch(value) for value in values) else "text"
 
 
 def _name(one: Assignment, names: Sequence[str]) -> list[Problem]:
@@ -49,9 +85,11 @@ def _word(one: Assignment, words: Sequence[str]) -> list[Problem]:
     return [_problem(one, f'there is no {one.field} "{one.value}"{did_you_mean(one.value, dict.fromkeys(words))}')]
 
 
-def _field(one: Assignment, specs: Sequence[FieldSpec]) -> list[Problem]:
+def _field(one: Assignment, specs: Sequence[FieldSpec], absent: bool) -> list[Problem]:
     name = one.field.removeprefix("fields.")
     fitting = [spec for spec in specs if name == spec.id] or [spec for spec in specs if name == spec.title]
+    if not fitting and not absent:
+        return []
     if not fitting:
         titles = [spec.title for spec in specs if spec.type not in _SYSTEM]
         there = did_you_mean(name, titles) if titles else "; this helpdesk has no fields of its own"
@@ -86,7 +124,7 @@ def _misfit(one: Assignment, spec: FieldSpec) -> str:
     if spec.type in ("integer", "decimal", "number") and not _number(value, whole=spec.type == "integer"):
         kind = "a whole number" if spec.type == "integer" else "a number"
         return f'the field "{spec.title}" takes {kind}'
-    if spec.type == "date" and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(value)):
+    if spec.type == "date" and not _DAY.fullmatch(str(value)):
         return f'the field "{spec.title}" takes a date such as 2026-01-31'
     if spec.type == "moment" and not re.fullmatch(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", str(value)):
         return f'"{spec.title}" takes a moment such as 2026-01-31T12:00:00Z'

@@ -30,6 +30,7 @@ from connector.model import (
     Deadlines,
     Decision,
     DueStep,
+    FieldNeed,
     Mention,
     Past,
     Priority,
@@ -42,7 +43,7 @@ from connector.triage.deadlines import Plan
 from connector.triage.facts import NOTHING_KNOWN, Facts, fold, said_in
 from connector.triage.feedback import NEGATIVE, Kinds, above
 from connector.triage.guard import Guard
-from connector.triage.lint import lint
+from connector.triage.lint import lint, needed_fields
 from connector.triage.rules import Rule, Tables
 from connector.triage.score import Score
 from connector.triage.settings import Assignment, settings_of
@@ -154,11 +155,20 @@ class Policy:
         says something, what is set, and what the note adds. None: nothing."""
         return self.plan.escalation(rule, steps) if self.plan else None
 
-    def lint(self, vocabulary: Vocabulary) -> list[Problem]:
-        """What the mapping names and this helpdesk does not have: groups, brands, forms, fields, option values."""
+    def lint(self, vocabulary: Vocabulary, *, absent: bool = True) -> list[Problem]:
+        """What the mapping names and this helpdesk does not have: groups, brands, forms, fields, option values.
+        `absent`: also the ticket fields that are not there at all."""
+        return lint(self._assignments(), vocabulary, absent=absent)
+
+    def needed_fields(self) -> tuple[FieldNeed, ...]:
+        """The ticket fields that the mapping names, each once, with what it has to take."""
+        return needed_fields(self._assignments())
+
+    def _assignments(self) -> list[Assignment]:
+        """Everything that could be put onto a ticket."""
         rows = [one for table in self.tables.values() for row in table.values() for one in row]
         due = self.plan.examples() if self.plan else []
-        return lint([*(one for rule in self.rules for one in rule.settings), *rows, *due], vocabulary)
+        return [*(one for rule in self.rules for one in rule.settings), *rows, *due]
 
     def _begun(self, mention: Mention, past: Past) -> _Work:
         """What is known before any rule is asked: tone, kinds of feedback, score."""

@@ -14,9 +14,14 @@ from pathlib import Path
 import pytest
 from cli_builders import Folder, folder
 
+from connector import config
+from connector.helpdesks.freshdesk import FreshdeskOptions
 from connector.testing.simulators.zendesk import ZendeskSandbox
 
-SECRETS = "ZENDESK_API_TOKEN=sandbox\nFEED_TOKEN=try-me-out\nBSKY_APP_PASSWORD=abcd-efgh\nMASTODON_TOKEN=abcd\n"
+SECRETS = (
+    "ZENDESK_API_TOKEN=sandbox\nFRESHDESK_API_KEY=sandbox\nFEED_TOKEN=try-me-out\nBSKY_APP_PASSWORD=abcd-efgh\n"
+    "MASTODON_TOKEN=abcd\n"
+)
 
 
 def init(path: Path, *words: str, input: str | None = None, yes: bool = True) -> Folder:  # noqa: A002
@@ -71,15 +76,13 @@ def test_files_are_named_on_stdout_and_the_next_step_beside_it(tmp_path: Path) -
     done = Folder(tmp_path / "new").run("init", str(tmp_path / "new"), "--yes")
 
     assert all(line.startswith("wrote ") for line in done.stdout.splitlines())
-    assert (
-        done.stderr
-        == "next: copy .env.example to .env and fill it in, then: connector check --live && connector test\n"
-    )
+    assert done.stderr == "next: copy .env.example to .env and fill it in, then: connector doctor && connector test\n"
 
 
 def test_it_asks_four_questions_and_who_you_are(tmp_path: Path) -> None:
     answers = (
-        'webhook\nчайник, "quoted" \\ word\n4\nСтарший смены!\nhttps://Acme.zendesk.com/agent\nann@acme.example\n'
+        'webhook\nчайник, "quoted" \\ word\n4\nСтарший смены!\n'
+        "zendesk\nhttps://Acme.zendesk.com/agent\nann@acme.example\n"
     )
     made = init(tmp_path / "new", input=answers, yes=False)
     text = made.file.read_text(encoding="utf-8")
@@ -94,12 +97,46 @@ def test_it_asks_four_questions_and_who_you_are(tmp_path: Path) -> None:
     assert made.run("check").exit_code == 0, made.run("check").stdout
 
 
+def test_freshdesk_is_asked_for_what_freshdesk_needs(tmp_path: Path) -> None:
+    answers = "webhook\nprice\n8\nlead\nFreshdesk\nhttps://Acme.freshdesk.com/a/tickets\n"
+    made = init(tmp_path / "new", input=answers, yes=False)
+    lacking = made.run("check")
+    made.write(".env", SECRETS)
+    desk = config.load(made.file).helpdesks["desk"]
+
+    assert "the environment variable FRESHDESK_API_KEY" in lacking.stdout
+    assert "FRESHDESK_API_KEY=\n" in (made.path / ".env.example").read_text(encoding="utf-8")
+    assert "ZENDESK" not in lacking.stdout + made.file.read_text(encoding="utf-8")
+    assert isinstance(desk, FreshdeskOptions)
+    assert desk.base_url == "https://acme.freshdesk.com"
+    assert made.run("check", "--strict").exit_code == 0, made.run("check").stdout
+
+
+def test_scripts_name_the_helpdesk(tmp_path: Path) -> None:
+    made = init(tmp_path / "new", "--helpdesk", "freshdesk", "--subdomain", "acme.freshdesk.com")
+
+    assert "base_url: https://acme.freshdesk.com\n" in made.file.read_text(encoding="utf-8")
+
+
 ODD = ["", "a: b", "#", "'", "{}", "\\", "  ", "!env X", "a,b,,c", "%s {words}"]
 
 
+@pytest.mark.parametrize("helpdesk", ["zendesk", "freshdesk"])
 @pytest.mark.parametrize("odd", ODD)
-def test_odd_answers_make_no_broken_files(tmp_path: Path, odd: str) -> None:
-    made = init(tmp_path / "new", "--topics", odd, "--unhappy", odd, "--subdomain", odd)
+def test_odd_answers_make_no_broken_files(tmp_path: Path, odd: str, helpdesk: str) -> None:
+    made = init(
+        tmp_path / "new",
+        "--topics",
+        odd,
+        "--unhappy",
+        odd,
+        "--subdomain",
+        odd,
+        "--email",
+        odd,
+        "--helpdesk",
+        helpdesk,
+    )
     made.write(".env", SECRETS)
 
     assert made.run("check").exit_code == 0, made.run("check").stdout

@@ -73,6 +73,10 @@ def test_a_list_of_commands_shows_whole_sentences(words: tuple[str, ...]) -> Non
         ["deliveries", "list", "--limit", "-1"],
         ["verify", "--limit", "-1"],
         ["init", "--hours", "0"],
+        ["init", "--helpdesk", "jira"],
+        ["doctor", "nobody"],
+        ["doctor", "feed"],
+        ["doctor", "--apply", "--json"],
     ],
     ids=" ".join,
 )
@@ -96,6 +100,7 @@ def test_it_tells_its_version() -> None:
     "words",
     [
         ["check"],
+        ["doctor"],
         ["run"],
         ["status"],
         ["submit", "text"],
@@ -129,7 +134,16 @@ def test_the_configuration_may_be_named_in_the_environment(here: Folder) -> None
 
 @pytest.mark.parametrize(
     "words",
-    [["run"], ["status"], ["submit", "text"], ["deliveries", "list"], ["verify"], ["reload"], ["explain", "1"]],
+    [
+        ["doctor"],
+        ["run"],
+        ["status"],
+        ["submit", "text"],
+        ["deliveries", "list"],
+        ["verify"],
+        ["reload"],
+        ["explain", "1"],
+    ],
 )
 def test_a_wrong_configuration_is_told_whole_and_nothing_is_touched(here: Folder, words: list[str]) -> None:
     text = here.file.read_text(encoding="utf-8").replace("token: try-me-out", "tokn: x").replace("email:", "mail:")

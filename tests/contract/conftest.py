@@ -21,6 +21,7 @@ from referencing.jsonschema import DRAFT4
 
 CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts"
 _OAS = CONTRACTS / "zendesk" / "zendesk-support-oas.relaxed.jsonschema.yaml"
+_WEBHOOKS_OAS = CONTRACTS / "zendesk" / "zendesk-webhooks-oas.yaml"
 _URN = "urn:oas"
 
 
@@ -31,7 +32,7 @@ class ZendeskOas:
     def __init__(self, path: Path) -> None:
         self.document = yaml.load(path.read_text(encoding="utf-8"), _Loader)
         # the description demands of a field's value what only a field's definition has
-        del self.document["components"]["schemas"]["CustomFieldObject"]["required"]
+        self.document["components"]["schemas"].get("CustomFieldObject", {}).pop("required", None)
         self._registry = Registry().with_resource(_URN, Resource(self.document, DRAFT4))
 
     @cached_property
@@ -90,6 +91,14 @@ def zendesk_oas() -> ZendeskOas:
     if not _OAS.exists():
         pytest.skip(f"Zendesk's API description is not here ({_OAS.name} in ../shared/contracts/zendesk)")
     return ZendeskOas(_OAS)
+
+
+@pytest.fixture(scope="session")
+def zendesk_webhooks_oas() -> ZendeskOas:
+    """Zendesk's description of webhooks, whose paths begin at `/webhooks`, or a skip."""
+    if not _WEBHOOKS_OAS.exists():
+        pytest.skip(f"Zendesk's description of webhooks is not here ({_WEBHOOKS_OAS.name})")
+    return ZendeskOas(_WEBHOOKS_OAS)
 
 
 @pytest.fixture(scope="session")

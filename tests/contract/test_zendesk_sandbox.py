@@ -457,3 +457,53 @@ def test_custom_status_and_status_move_together(account: Account) -> None:
     assert ticket["status"] == "pending"
     ticket = account.update(1, status="solved").json()["ticket"]
     assert ticket["custom_status_id"] == statuses["solved"]
+
+
+# -- what admins make ----------------------------------------------------------------------------------------
+
+
+def test_ticket_fields_get_options_whose_tags_nobody_else_uses(account: Account) -> None:
+    path = f"ticket_fields/{account.field('Reply state')}/options"
+    made = account.ask("POST", path, {"custom_field_option": {"name": "Unsure", "value": "unsure"}})
+    changed = {"id": made.json()["custom_field_option"]["id"], "name": "Not sure", "value": "unsure"}
+
+    assert made.status_code == 201
+    assert account.ask("POST", path, {"custom_field_option": changed}).status_code == 200
+    assert [row["name"] for row in account.get(path)["custom_field_options"]][-1] == "Not sure"
+    for wrong in ({"name": "A", "value": "negative"}, {"name": "A"}):
+        assert account.ask("POST", path, {"custom_field_option": wrong}).status_code == 422
+    text = f"ticket_fields/{account.field('Author')}/options"
+    assert account.ask("POST", text, {"custom_field_option": {"name": "A", "value": "a"}}).status_code == 422
+
+
+def test_only_admins_change_fields_and_triggers(account: Account) -> None:
+    field = {"ticket_field": {"type": "text", "title": "Mine"}}
+
+    assert account.ask("POST", "ticket_fields", field, who="agent").status_code == 403
+    assert account.ask("POST", "triggers", {"trigger": {"title": "t"}}, who="agent").status_code == 403
+    assert account.ask("GET", "ticket_fields", who="agent").status_code == 200
+    assert account.ask("GET", "triggers", who="agent").status_code == 200
+
+
+def test_a_trigger_is_changed_as_a_whole(account: Account) -> None:
+    whole = {"title": "t", "conditions": {"all": [], "any": []}, "actions": [{"field": "status", "value": "open"}]}
+    number = account.ask("POST", "triggers", {"trigger": whole}).json()["trigger"]["id"]
+
+    assert account.ask("PUT", f"triggers/{number}", {"trigger": {"active": False}}).status_code == 422
+    changed = account.ask("PUT", f"triggers/{number}", {"trigger": {**whole, "active": False}})
+    assert (changed.status_code, changed.json()["trigger"]["active"]) == (200, False)
+
+
+def test_users_are_listed_by_several_roles(account: Account) -> None:
+    account.person(name="Somebody")
+    listed = account.get("users", **{"role[]": ["admin", "agent"]})["users"]
+
+    assert {row["role"] for row in listed} == {"admin", "agent"}
+
+
+def test_an_access_token_tells_its_scopes(account: Account) -> None:
+    bearer = {"Authorization": "Bearer sandbox"}
+    told = account.session.get(account.base + "oauth/tokens/current", headers=bearer, timeout=10)
+
+    assert told.json()["token"]["scopes"] == ["read", "write"]
+    assert account.ask("GET", "oauth/tokens/current").status_code == 404

@@ -97,3 +97,53 @@ def test_a_helpdesk_without_fields_says_so(tmp_path: Path) -> None:
     assert told(tmp_path, "{fields: {Tone: x}}", Vocabulary()) == [
         '3:20 there is no ticket field "Tone"; this helpdesk has no fields of its own'
     ]
+
+
+NAMED = """\
+rules:
+  - name: r
+    set: {fields: {Tone: bad, Urgent: true, Followers: 3, Weight: 3, Seen: 2026-01-31, Topics: [a, b]}}
+  - name: s
+    set:
+      fields:
+        Tone: good
+        Weight: 2.5
+        Topics: c
+        Mixed: 3
+        Note: "a sentence that is a good deal longer than any option of a drop-down would ever be made"
+  - name: t
+    set: {fields: {Mixed: three}, priority: high, tags: [x]}
+tables:
+  tone:
+    negative: {fields: {Tone: worse}}
+deadlines:
+  fields: {target: Answer by, ceiling: {name: Last day, as: date}}
+"""
+
+
+def test_the_fields_that_are_named_are_told_once_with_the_kind_that_takes_every_value(tmp_path: Path) -> None:
+    needs = policy_of(tmp_path, NAMED).needed_fields()
+    told = {need.name: (need.kind, need.values) for need in needs}
+
+    assert len(needs) == len(told)
+    assert told == {
+        "Tone": ("dropdown", ("bad", "good", "worse")),
+        "Urgent": ("checkbox", ()),
+        "Followers": ("integer", ()),
+        "Weight": ("decimal", ()),
+        "Seen": ("date", ()),
+        "Topics": ("multiselect", ("a", "b", "c")),
+        "Mixed": ("text", ()),
+        "Note": ("text", ()),
+        "Answer by": ("text", ()),
+        "Last day": ("date", ()),
+    }
+    assert next(need.place for need in needs if need.name == "Tone").endswith(":3")
+
+
+def test_fields_that_are_not_there_can_be_left_out(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, "rules:\n  - name: r\n    set: {fields: {Nothing: x, Urgent: 3}}\n")
+
+    assert len(policy.lint(DESK)) == 2
+    (left,) = policy.lint(DESK, absent=False)
+    assert left.message == 'the field "Urgent" is a checkbox: true or false'

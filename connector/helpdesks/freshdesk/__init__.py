@@ -2,7 +2,7 @@
 
 The pieces, each a file: `options`, `account` (calling), `limits` (how often), `refusals` (what an error means),
 `people` (contacts and agents), `names` (labels to values), `drafts` (the bodies), `comments` (reading them), `files`,
-`changes` (which tickets moved), `standing` (how they stand), `hooks`.
+`changes` (which tickets moved), `standing` (how they stand), `hooks`, `doctor` (what the account lacks).
 
 Nothing here is idempotent, so two promises carry the rest. Whatever we write ends with a mark of its key, and a
 ticket carries our external id besides: an unclear creation is settled by the list of that contact's tickets, an
@@ -25,10 +25,12 @@ from connector.adapter import Hook
 from connector.errors import AuthFailed, BadAnswer, Closed, ConnectorError, Gone, Rejected, Uncertain
 from connector.helpdesks.base import Helpdesk, HelpdeskCapabilities
 from connector.helpdesks.content import defused
+from connector.helpdesks.examination import Finding, Needs
 from connector.helpdesks.freshdesk import drafts, hooks, limits
 from connector.helpdesks.freshdesk.account import Account, Json, Sheet
 from connector.helpdesks.freshdesk.changes import Bookmark, changed, stamp
 from connector.helpdesks.freshdesk.comments import Comments, first_id, mark_of_row
+from connector.helpdesks.freshdesk.doctor import Doctor
 from connector.helpdesks.freshdesk.drafts import Change, Opening
 from connector.helpdesks.freshdesk.files import File, Files, multipart
 from connector.helpdesks.freshdesk.names import CLOSED, PRIORITIES, Names
@@ -99,6 +101,7 @@ class Freshdesk(Helpdesk):
         self._agents = Agents(self._account)
         self._standing = Standing(self._account, self._agents)
         self._comments = Comments(self._account, self._contacts, self._agents)
+        self._doctor = Doctor(self._account, self._names, options)
         self._files = Files(http, int(options.attachment_limit_mb * 1024 * 1024))
 
     def check(self) -> Identity:
@@ -147,6 +150,14 @@ class Freshdesk(Helpdesk):
         """Fields with their choices, groups, products (as brands), and the plan's limit from the rate headers. There
         are no forms, so `check --live` tells every rule that sets one."""
         return self._names.vocabulary()
+
+    def examine(self, needs: Needs) -> tuple[Finding, ...]:
+        """Key, rights, limits, clock, names, fields, and how the automation rule has to be; see `doctor`."""
+        return self._doctor.examine(needs)
+
+    def apply(self, needs: Needs, finding: Finding) -> str:
+        """Make a ticket field, unless it is there. Nothing else can be made by the API."""
+        return self._doctor.apply(needs, finding)
 
     def read_hook(self, hook: Hook) -> Sequence[TicketId]:
         """The ticket an automation rule's call speaks of."""

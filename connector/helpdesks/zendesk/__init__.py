@@ -1,7 +1,8 @@
 """Zendesk Support: mentions become tickets of the person who wrote them, agents' public comments are the replies.
 
-The pieces, each a file: `account` (calling), `limits` (how often), `refusals` (what an error means), `people`
-(requesters), `names` (titles to ids), `drafts` (the bodies), `comments` (reading them), `files`, `hooks`.
+The pieces, each a file: `options`, `account` (calling), `limits` (how often), `refusals` (what an error means),
+`people` (requesters), `names` (titles to ids), `drafts` (the bodies), `comments` (reading them), `files`, `hooks`;
+`doctor` and `wakeup` (what the account lacks, and making it).
 
 Two promises carry the rest. A ticket is created with an Idempotency-Key and always the same bytes, so trying again is
 safe for two hours; later, and for comments, which have no such key, our key in the ticket's audit metadata tells
@@ -17,26 +18,28 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import SecretStr
 
 from connector.adapter import Hook
 from connector.errors import (
     AuthFailed,
     BadAnswer,
     Closed,
-    ConnectorError,
     RateLimited,
     Rejected,
     Uncertain,
     Unsupported,
 )
-from connector.helpdesks.base import Helpdesk, HelpdeskCapabilities, HelpdeskOptions, plain_address
+from connector.helpdesks.base import Helpdesk, HelpdeskCapabilities
 from connector.helpdesks.content import defused
+from connector.helpdesks.examination import Finding, Needs
 from connector.helpdesks.zendesk import drafts, hooks, limits
 from connector.helpdesks.zendesk.account import Account, Json, login_header
 from connector.helpdesks.zendesk.comments import Comments, receipt_from_audit
+from connector.helpdesks.zendesk.doctor import Doctor
 from connector.helpdesks.zendesk.files import Files
 from connector.helpdesks.zendesk.names import TYPES, Names
+from connector.helpdesks.zendesk.options import ZendeskOptions
 from connector.helpdesks.zendesk.people import People
 from connector.helpdesks.zendesk.refusals import Refusal, refusal, sentence
 from connector.http import Answer, Http
@@ -60,48 +63,12 @@ from connector.model import (
     Vocabulary,
 )
 
+__all__ = ["Zendesk", "ZendeskOptions", "state_of"]
+
 _OPEN = "ticket"
 _COMMENT = "comment"
 _START = "start:"
 _PEOPLE_FIELDS = ("requester", "requester_id", "submitter", "submitter_id", "author", "author_id")
-
-
-class ZendeskOptions(HelpdeskOptions):
-    """The keys of a Zendesk account in config.yaml."""
-
-    base_url: str = Field(description="the account's address, https://acme.zendesk.com")
-    email: str = Field(default="", description="the agent's or admin's e-mail address, together with api_token")
-    api_token: SecretStr | None = Field(
-        default=None, description="an API token (Admin Center, Apps and integrations)"
-    )
-    oauth_token: SecretStr | None = Field(default=None, description="instead of email and api_token: an access token")
-    webhook_secret: SecretStr | None = Field(
-        default=None, description="the signing secret of the webhook; without it hooks are refused"
-    )
-    webhook_window: float = Field(
-        default=300.0, gt=0, description="seconds a hook's signature may be away from now, in either direction"
-    )
-    attachment_limit_mb: float = Field(
-        default=20.0, gt=0, le=50, description="a larger file is not attached but linked"
-    )
-    exports_per_minute: int = Field(
-        default=10, ge=1, description="looks for changed tickets a minute: 10, or 30 with the High Volume add-on"
-    )
-
-    @field_validator("base_url")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        return plain_address(value, "https://acme.zendesk.com")
-
-    @model_validator(mode="after")
-    def _one_login(self) -> ZendeskOptions:
-        token = self.api_token is not None and bool(self.api_token.get_secret_value())
-        oauth = self.oauth_token is not None and bool(self.oauth_token.get_secret_value())
-        if oauth and (token or self.email):
-            raise ValueError("give either email and api_token, or oauth_token, not both")
-        if not oauth and not (token and self.email):
-            raise ValueError("needs email and api_token, or oauth_token")
-        return self
 
 
 class Zendesk(Helpdesk):
@@ -137,21 +104,14 @@ class Zendesk(Helpdesk):
         self._files = Files(self._account, int(options.attachment_limit_mb * 1024 * 1024))
         self._comments = Comments(self._account)
         self._exports = limits.Window(options.exports_per_minute)
+        self._doctor = Doctor(self._account, self._names, options)
         self._ticket_page = f"{options.base_url}/agent/tickets/"
 
     def check(self) -> Identity:
         """Who we are there. A wrong token is answered with an anonymous user, not with 401 (recorded)."""
-        body = self._account.get("/users/me", operation="check", forbidden=AuthFailed)
-        user = body.get("user")
-        if not isinstance(user, dict):
-            raise BadAnswer("the answer has no user", service=self.http.service, operation="check")
-        if not user.get("id"):
-            raise self._auth_failed("Zendesk does not know this e-mail address and token")
-        role = str(user.get("role") or "")
-        if role not in ("agent", "admin"):
-            raise self._auth_failed(f'this user is no agent (its role is "{role}"); tickets need an agent or admin')
+        user, _ = self._account.ourselves()
         notes = []
-        if role == "agent":
+        if user["role"] == "agent":
             notes.append(
                 "role agent: the safety net for replies (incremental export) needs an admin; "
                 "replies will come by webhook only"
@@ -192,6 +152,18 @@ class Zendesk(Helpdesk):
     def vocabulary(self) -> Vocabulary:
         """Fields with their options, groups, brands, forms, and the plan's limit from the rate headers."""
         return self._names.vocabulary()
+
+    def examine(self, needs: Needs) -> tuple[Finding, ...]:
+        """Log-in, role, scopes, limits, clock, names, fields, webhook with its trigger and secret; see `doctor`."""
+        return self._doctor.examine(needs)
+
+    def apply(self, needs: Needs, finding: Finding) -> str:
+        """Make a ticket field, an option, the webhook or the trigger, unless it is there."""
+        return self._doctor.apply(needs, finding)
+
+    def hook_secret(self, needs: Needs) -> str:
+        """The signing secret of the webhook that calls us; admins only. Gone when there is no such webhook."""
+        return self._doctor.hook_secret(needs)
 
     def read_hook(self, hook: Hook) -> Sequence[TicketId]:
         """The ticket of an event or of a trigger's call; for a merge the ticket merged into as well."""
@@ -467,9 +439,6 @@ class Zendesk(Helpdesk):
             int(row["id"]) for row in rows if row.get("external_id") == external_id and row.get("status") != "deleted"
         ]
         return [TicketId(str(number)) for number in sorted(set(alive))]
-
-    def _auth_failed(self, words: str) -> ConnectorError:
-        return AuthFailed(words, service=self.http.service, operation="check")
 
 
 def state_of(row: Json, names: Mapping[int, str]) -> TicketState:

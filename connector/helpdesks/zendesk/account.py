@@ -94,6 +94,22 @@ class Account:
         """A GET's body, an object. BadAnswer when it is anything else."""
         return self.object_in(self.call("GET", path, operation=operation, params=params, **options), operation)
 
+    def ourselves(self) -> tuple[Json, Answer]:
+        """The user we are, an agent or admin, and the answer that said so. AuthFailed when we are none: a wrong token
+        is answered with an anonymous user, not with 401 (recorded)."""
+        answer = self.call("GET", "/users/me", operation="check", forbidden=AuthFailed)
+        user = self.object_in(answer, "check").get("user")
+        if not isinstance(user, dict):
+            raise BadAnswer("the answer has no user", service=self.http.service, operation="check")
+        role = str(user.get("role") or "")
+        if not user.get("id"):
+            words = "Zendesk does not know this e-mail address and token"
+        elif role not in ("agent", "admin"):
+            words = f'this user is no agent (its role is "{role}"); tickets need an agent or admin'
+        else:
+            return user, answer
+        raise AuthFailed(words, service=self.http.service, operation="check")
+
     def pages(
         self, path: str, *, operation: str, params: Mapping[str, Any] | None = None, **options: Any
     ) -> Iterator[Json]:

@@ -1,7 +1,7 @@
 """The API's pages about the account itself: fields, groups, brands, statuses, webhooks, triggers, exports.
 
 Source: vendor's pages of the same names and its API description; recorded answers for created rows. Triggers
-are kept and shown, they do nothing.
+are kept and shown; of what they do, only calling webhooks happens (`hooks`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable
 
 from connector.testing.simulators.zendesk import account, exports, hooks, shown
-from connector.testing.simulators.zendesk.answers import Answer, Call, Row, invalid, page
+from connector.testing.simulators.zendesk.answers import Answer, Call, Row, invalid, not_found, page
 from connector.testing.simulators.zendesk.desk import Desk
 
 Handler = Callable[[Desk, Call], Answer]
@@ -68,6 +68,38 @@ def create_field(desk: Desk, call: Call) -> Answer:
     return _created("ticket_field", row, call)
 
 
+def options(desk: Desk, call: Call) -> Answer:
+    """GET ticket_fields/{id}/options."""
+    rows = list(desk.row("ticket_field", call.number()).get("custom_field_options") or ())
+    return Answer(body=page(call, "custom_field_options", [_option(call, row) for row in rows]))
+
+
+def save_option(desk: Desk, call: Call) -> Answer:
+    """POST ticket_fields/{id}/options: changes the one whose id is given (200), else makes one (201)."""
+    field = desk.row("ticket_field", call.number())
+    if "custom_field_options" not in field:
+        raise invalid("base", f"{field['title']}: has no options", "InvalidValue")
+    wanted = call.part("custom_field_option")
+    if not wanted.get("name") or not wanted.get("value"):
+        raise invalid("value", "Value: cannot be blank", "BlankValue")
+    known = next((row for row in field["custom_field_options"] if row["id"] == wanted.get("id")), None)
+    others = [row for owner in desk.tables["ticket_field"].values() for row in owner.get("custom_field_options", ())]
+    if any(row["value"] == wanted["value"] and row is not known for row in others):
+        raise invalid("value", f"Tag: {wanted['value']} is already being used", "DuplicateValue")
+    row: Row = known if known is not None else {"id": desk.new_id(), "default": False}
+    row |= {"name": wanted["name"], "raw_name": wanted["name"], "value": wanted["value"]}
+    if known is None:
+        field["custom_field_options"] = [*field["custom_field_options"], row]
+    desk.put("ticket_field", field)
+    place = {"Location": f"{call.base}/api/v2/ticket_fields/{field['id']}/options.json"}
+    return Answer(201 if known is None else 200, {"custom_field_option": _option(call, row)}, place)
+
+
+def _option(call: Call, row: Row) -> Row:
+    shown_row = {name: row[name] for name in ("id", "name", "raw_name", "value")}
+    return {**shown_row, "url": f"{call.base}{call.path.removesuffix('/options')}/options/{row['id']}.json"}
+
+
 def create_group(desk: Desk, call: Call) -> Answer:
     """POST groups."""
     name = call.part("group").get("name")
@@ -102,6 +134,20 @@ def create_trigger(desk: Desk, call: Call) -> Answer:
         "category_id": wanted.get("category_id"), "created_at": stamp, "updated_at": stamp,
     }  # fmt: skip
     return _created("trigger", desk.put("trigger", row), call)
+
+
+def update_trigger(desk: Desk, call: Call) -> Answer:
+    """PUT triggers/{id}: title, conditions and actions each time (the description requires them)."""
+    row, wanted = desk.row("trigger", call.number()), call.part("trigger")
+    for name in ("title", "conditions", "actions"):
+        if not wanted.get(name):
+            raise invalid(name, f"{name.capitalize()}: cannot be blank", "BlankValue")
+    conditions = wanted["conditions"]
+    row["conditions"] = {"all": conditions.get("all") or [], "any": conditions.get("any") or []}
+    kept = ("title", "active", "description", "category_id", "actions")
+    row |= {name: wanted[name] for name in kept if name in wanted}
+    row["updated_at"] = desk.stamp()
+    return Answer(body={"trigger": shown.plain("trigger", desk.put("trigger", row), call.base)})
 
 
 def delete_trigger(desk: Desk, call: Call) -> Answer:
@@ -151,6 +197,20 @@ def signing_secret(desk: Desk, call: Call) -> Answer:
     return Answer(201 if call.method == "POST" else 200, {"signing_secret": _secret(row)})
 
 
+def token(desk: Desk, call: Call) -> Answer:
+    """GET oauth/tokens/current: what the access token in use may do; with another log-in there is none (unconfirmed
+    how that is told)."""
+    if not call.headers.get("authorization", "").lower().startswith("bearer "):
+        raise not_found()
+    stamp = desk.stamp()
+    row = {
+        "id": 1, "client_id": 1, "user_id": call.actor.user_id, "token": call.headers["authorization"][7:17],
+        "refresh_token": None, "scopes": desk.scopes, "created_at": stamp, "used_at": stamp, "expires_at": None,
+        "url": f"{call.base}/api/v2/oauth/tokens/1.json",
+    }  # fmt: skip
+    return Answer(body={"token": row})
+
+
 def settings(desk: Desk, _: Call) -> Answer:
     """GET account/settings: the few that a client of ours might read."""
     brand = next(row["id"] for row in desk.tables["brand"].values() if row["default"])
@@ -178,6 +238,8 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "ticket_fields/count", _count("ticket_field")),
     ("GET", "ticket_fields/*", _show("ticket_field", "ticket_field")),
     ("POST", "ticket_fields", create_field),
+    ("GET", "ticket_fields/*/options", options),
+    ("POST", "ticket_fields/*/options", save_option),
     ("GET", "ticket_forms", _list("ticket_form", "ticket_forms")),
     ("GET", "ticket_forms/*", _show("ticket_form", "ticket_form")),
     ("GET", "groups", _list("group", "groups")),
@@ -195,6 +257,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "triggers", _list("trigger", "triggers")),
     ("GET", "triggers/*", _show("trigger", "trigger")),
     ("POST", "triggers", create_trigger),
+    ("PUT", "triggers/*", update_trigger),
     ("DELETE", "triggers/*", delete_trigger),
     ("GET", "webhooks", webhooks),
     ("POST", "webhooks", create_webhook),
@@ -204,6 +267,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("DELETE", "webhooks/*", delete_webhook),
     ("GET", "webhooks/*/signing_secret", signing_secret),
     ("POST", "webhooks/*/signing_secret", signing_secret),
+    ("GET", "oauth/tokens/current", token),
     ("GET", "account/settings", settings),
     ("GET", "search", exports.search),
     ("GET", "search/count", exports.search_count),
@@ -212,4 +276,3 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "incremental/tickets", exports.tickets_by_time),
     ("GET", "incremental/ticket_events", exports.ticket_events),
 ]
-ADMIN_ONLY = ("incremental/", "webhooks", "triggers")

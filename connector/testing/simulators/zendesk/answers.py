@@ -78,8 +78,11 @@ class Call:
 
 
 def query_of(text: bytes) -> dict[str, str]:
-    """A query string as a mapping; the last of equal names wins."""
-    return dict(parse_qsl(text.decode("latin-1"), keep_blank_values=True)) if text else {}
+    """A query string as a mapping; the last of equal names wins, but of lists (`role[]=`) all, with commas."""
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(text.decode("latin-1"), keep_blank_values=True) if text else ():
+        found[name] = f"{found[name]},{value}" if name.endswith("[]") and name in found else value
+    return found
 
 
 def not_found() -> Refusal:

@@ -26,6 +26,7 @@ from connector.testing.simulators.zendesk.desk import Desk
 KEY_LIFETIME_S = 2 * 3600
 MAX_KEY = 255
 _ADMIN_ONLY = ("incremental/", "webhooks")
+_ADMINS_WRITE = ("triggers", "ticket_fields")
 _RUSSIAN = {
     "RecordInvalid": "Ошибка проверки записи",
     "RecordNotFound": "Не найдено",
@@ -64,7 +65,7 @@ class Api(Door[Desk, Call]):
             client = call.headers.get("user-agent", "")
             call.actor = Actor(user, client, call.actor.address)
         if call.role != "admin" and (
-            path.startswith(_ADMIN_ONLY) or (path.startswith("triggers") and call.method != "GET")
+            path.startswith(_ADMIN_ONLY) or (path.startswith(_ADMINS_WRITE) and call.method != "GET")
         ):
             words = "You do not have access to this page. Please contact the account owner of this help desk."
             raise Refusal(403, {"error": "Forbidden", "description": words})

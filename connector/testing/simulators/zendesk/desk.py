@@ -26,6 +26,8 @@ class Desk(AccountDesk[Faults, Meter]):
     """
 
     first_id = 24_000_000_000_000
+    scopes: tuple[str, ...] = ("read", "write")
+    """What the access token may do."""
 
     def __init__(
         self, journal: Journal | None, faults: Faults, seed: int, meter: Meter, clock: Callable[[], float]

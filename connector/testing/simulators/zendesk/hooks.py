@@ -15,6 +15,7 @@ import json
 import secrets
 import time
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -171,6 +172,9 @@ class Courier(courier.Courier):
 
     def post(self, kind: str, ticket: Row, said: Row) -> None:
         """Queue the calls for one event; called under the desk's lock."""
+        faults = self._desk.faults
+        for hook, told_body in self._triggered(kind, ticket, said):
+            self.queue(_call(hook, BY_TRIGGER, told_body.encode()), faults)
         hooks = [
             hook
             for hook in self._desk.tables["webhook"].values()
@@ -178,10 +182,25 @@ class Courier(courier.Courier):
         ]
         if not hooks:
             return
-        faults = self._desk.faults
         body = json.dumps(event(self._desk, kind, ticket, said, time.time()), ensure_ascii=False).encode()
         for hook in hooks:
-            self.queue(_call(hook, kind, body), faults)
+            self.queue(_call(hook, PREFIX + kind, body), faults)
+
+    def _triggered(self, kind: str, ticket: Row, said: Row) -> Iterator[tuple[Row, str]]:
+        """The webhooks that triggers call for this comment, each with its body and the ticket's id in it."""
+        comment = said.get("comment")
+        if kind != "comment_added" or comment is None:
+            return
+        for trigger in list(self._desk.tables["trigger"].values()):
+            if not trigger["active"] or not _met(trigger["conditions"], self._desk, ticket, comment):
+                continue
+            for action in trigger["actions"]:
+                value = action.get("value")
+                if action.get("field") != "notification_webhook" or not isinstance(value, list) or len(value) < 2:
+                    continue
+                hook = self._desk.tables["webhook"].get(value[0])
+                if hook is not None and hook["status"] == "active" and BY_TRIGGER in hook["subscriptions"]:
+                    yield hook, str(value[1]).replace("{{ticket.id}}", str(ticket["id"]))
 
     def carry(self, call: Row) -> float | None:
         """Call; 409, 429, 503 and time-outs are tried again, a few times."""
@@ -221,14 +240,34 @@ class Courier(courier.Courier):
         return wait
 
 
+def _met(conditions: Row, desk: Desk, ticket: Row, comment: Row) -> bool:
+    """Whether a trigger goes off. Two conditions are known, `update_type` and `comment_is_public` (vendor's page
+    "conditions reference"); any other is taken for one that does not hold."""
+    first = next(iter(desk.comments_of(ticket["id"])), comment)
+    facts = {
+        "update_type": {"create" if first["id"] == comment["id"] else "change"},
+        "comment_is_public": {str(comment["public"]).lower(), "not_relevant"},
+    }
+
+    def holds(condition: Row) -> bool:
+        known = facts.get(str(condition.get("field")), set())
+        return condition.get("operator", "is") == "is" and str(condition.get("value")).lower() in known
+
+    return all(map(holds, conditions["all"])) and (not conditions["any"] or any(map(holds, conditions["any"])))
+
+
 def told(call: Row) -> Row:
-    """A delivery as JSON, with its payload."""
-    return {k: v for k, v in call.items() if k not in ("body", "tries")} | {"payload": json.loads(call["body"])}
+    """A delivery as JSON, with its payload; the text of one that is no JSON, which a trigger may send."""
+    try:
+        payload = json.loads(call["body"])
+    except ValueError:
+        payload = call["body"].decode()
+    return {k: v for k, v in call.items() if k not in ("body", "tries")} | {"payload": payload}
 
 
 def _call(hook: Row, kind: str, body: bytes) -> Row:
     return {
-        "invocation_id": ulid(time.time()), "webhook_id": hook["id"], "type": PREFIX + kind,
+        "invocation_id": ulid(time.time()), "webhook_id": hook["id"], "type": kind,
         "status": "queued", "attempts": [], "body": body, "tries": {},
     }  # fmt: skip
 

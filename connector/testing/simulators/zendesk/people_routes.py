@@ -38,7 +38,8 @@ def show_many(desk: Desk, call: Call) -> Answer:
 
 def listing(desk: Desk, call: Call) -> Answer:
     """GET users, perhaps of some roles only."""
-    roles = {value for name, value in call.query.items() if name in ("role", "role[]")}
+    asked = [value for name, value in call.query.items() if name in ("role", "role[]")]
+    roles = {role for value in asked for role in value.split(",")}
     rows = [user for user in desk.users.values() if not roles or user["role"] in roles]
     return Answer(body=_page(call, rows))
 
