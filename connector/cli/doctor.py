@@ -69,6 +69,10 @@ def doctor(
     Credentials, role, scopes, limits, groups, fields and their options, the webhook that wakes us up: each with the
     exact steps where it is not as it should be. Nothing is changed without --apply. Exit code 1 when something
     necessary is missing.
+
+    \b
+    connector doctor                                           look
+    connector doctor desk --apply --secret-file secrets/desk   make the webhook, fetch its secret
     """
     place: Place = ctx.obj
     settings = place.config()
