@@ -14,7 +14,7 @@ import click
 from connector.cli import say
 from connector.errors import ConnectorError
 
-_PLATFORMS = ("webhook", "bluesky", "rss", "manual")
+_PLATFORMS = ("webhook", "bluesky", "telegram", "rss", "manual")
 
 _SOURCE_BLOCKS = {
     "webhook": """\
@@ -34,6 +34,13 @@ _SOURCE_BLOCKS = {
     identifier: acme.example
     app_password: !env BSKY_APP_PASSWORD
 """,
+    "telegram": """\
+  # A bot made with @BotFather; see docs/sources/telegram.md
+  tg:
+    type: telegram
+    helpdesk: desk
+    token: !env TELEGRAM_TOKEN
+""",
     "rss": """\
   # Any RSS or Atom feed, Google Alerts too; can be read, not answered
   news:
@@ -50,7 +57,7 @@ _SOURCE_BLOCKS = {
 """,
 }
 
-_SECRETS = {"webhook": "FEED_TOKEN", "bluesky": "BSKY_APP_PASSWORD"}
+_SECRETS = {"webhook": "FEED_TOKEN", "bluesky": "BSKY_APP_PASSWORD", "telegram": "TELEGRAM_TOKEN"}
 
 _CONFIG = """\
 # The whole configuration, commented: config.example.yaml. Secrets stand in .env or come from files (!file PATH).
