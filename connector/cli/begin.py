@@ -14,7 +14,7 @@ import click
 from connector.cli import say
 from connector.errors import ConnectorError
 
-_PLATFORMS = ("webhook", "bluesky", "telegram", "rss", "manual")
+_PLATFORMS = ("webhook", "bluesky", "telegram", "vk", "rss", "manual")
 
 _SOURCE_BLOCKS = {
     "webhook": """\
@@ -41,6 +41,14 @@ _SOURCE_BLOCKS = {
     helpdesk: desk
     token: !env TELEGRAM_TOKEN
 """,
+    "vk": """\
+  # A community: its number, and a token of its own; see docs/sources/vk.md
+  club:
+    type: vk
+    helpdesk: desk
+    group_id: 123456
+    token: !env VK_TOKEN
+""",
     "rss": """\
   # Any RSS or Atom feed, Google Alerts too; can be read, not answered
   news:
@@ -57,7 +65,7 @@ _SOURCE_BLOCKS = {
 """,
 }
 
-_SECRETS = {"webhook": "FEED_TOKEN", "bluesky": "BSKY_APP_PASSWORD", "telegram": "TELEGRAM_TOKEN"}
+_SECRETS = {"webhook": "FEED_TOKEN", "bluesky": "BSKY_APP_PASSWORD", "telegram": "TELEGRAM_TOKEN", "vk": "VK_TOKEN"}
 
 _CONFIG = """\
 # The whole configuration, commented: config.example.yaml. Secrets stand in .env or come from files (!file PATH).

@@ -17,7 +17,7 @@ from cli_builders import Folder, folder
 from connector.testing.simulators.zendesk import ZendeskSandbox
 
 SECRETS = "ZENDESK_API_TOKEN=sandbox\nFEED_TOKEN=try-me-out\nBSKY_APP_PASSWORD=abcd-efgh\n"
-SECRETS += f"TELEGRAM_TOKEN=123456:{'A' * 35}\n"
+SECRETS += f"TELEGRAM_TOKEN=123456:{'A' * 35}\nVK_TOKEN=vk1.a.abcdef\n"
 
 
 def init(path: Path, *words: str, input: str | None = None, yes: bool = True) -> Folder:  # noqa: A002
@@ -44,7 +44,7 @@ def process(*words: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["--platforms", "bluesky"], ["--platforms", "webhook, RSS ,manual,bluesky,telegram"]]
+    "words", [[], ["--platforms", "bluesky"], ["--platforms", "webhook, RSS ,manual,bluesky,telegram,vk"]]
 )
 def test_what_it_writes_passes_its_own_checks(tmp_path: Path, words: Sequence[str]) -> None:
     made = init(tmp_path / "new", *words)
@@ -111,7 +111,7 @@ def test_an_unknown_platform_is_told_and_nothing_written(tmp_path: Path) -> None
     assert done.exit_code == 1
     assert (
         done.stderr
-        == 'error: "myspace" is not a platform we know; there are webhook, bluesky, telegram, rss, manual\n'
+        == 'error: "myspace" is not a platform we know; there are webhook, bluesky, telegram, vk, rss, manual\n'
     )
     assert not (tmp_path / "new").exists()
 
