@@ -33,10 +33,10 @@ _SLOWEST_BODY = 30.0
 @dataclass(frozen=True, slots=True)
 class Handlers:
     """What the listener asks the daemon. `receive` verifies and reads a hook (BadHook when it refuses, LookupError
-    when no account has that name) and gives a future that is done when it is durable. `alive` and `ready` give what
-    is wrong, or an empty text."""
+    when no account has that name) and gives a future that is done when it is durable, with what to answer: a text, or
+    something to be told as JSON. `alive` and `ready` give what is wrong, or an empty text."""
 
-    receive: Callable[[str, Hook], Future[dict[str, Any]]]
+    receive: Callable[[str, Hook], Future[dict[str, Any] | str]]
     alive: Callable[[], str]
     ready: Callable[[], str]
     metrics: Callable[[], tuple[bytes, str]]
@@ -51,7 +51,8 @@ def application(handlers: Handlers, max_body: int) -> Starlette:
             body = await _body(request, max_body)
             headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in request.headers.raw}
             stored = handlers.receive(request.path_params["name"], Hook(headers, body, received_at))
-            return JSONResponse(await asyncio.wrap_future(stored))
+            told = await asyncio.wrap_future(stored)
+            return PlainTextResponse(told) if isinstance(told, str) else JSONResponse(told)
         except LookupError:
             return _refused(404, "there is no account of that name that takes hooks")
         except BadHook as error:

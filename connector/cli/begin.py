@@ -14,7 +14,7 @@ import click
 from connector.cli import say
 from connector.errors import ConnectorError
 
-_PLATFORMS = ("webhook", "bluesky", "mastodon", "rss", "manual")
+_PLATFORMS = ("webhook", "bluesky", "mastodon", "telegram", "vk", "rss", "manual")
 
 _SOURCE_BLOCKS = {
     "webhook": """\
@@ -42,6 +42,21 @@ _SOURCE_BLOCKS = {
     server: https://mastodon.social
     access_token: !env MASTODON_TOKEN
 """,
+    "telegram": """\
+  # A bot made with @BotFather; see docs/sources/telegram.md
+  tg:
+    type: telegram
+    helpdesk: desk
+    token: !env TELEGRAM_TOKEN
+""",
+    "vk": """\
+  # A community: its number, and a token of its own; see docs/sources/vk.md
+  club:
+    type: vk
+    helpdesk: desk
+    group_id: 123456
+    token: !env VK_TOKEN
+""",
     "rss": """\
   # Any RSS or Atom feed, Google Alerts too; can be read, not answered
   news:
@@ -58,7 +73,13 @@ _SOURCE_BLOCKS = {
 """,
 }
 
-_SECRETS = {"webhook": "FEED_TOKEN", "bluesky": "BSKY_APP_PASSWORD", "mastodon": "MASTODON_TOKEN"}
+_SECRETS = {
+    "webhook": "FEED_TOKEN",
+    "bluesky": "BSKY_APP_PASSWORD",
+    "mastodon": "MASTODON_TOKEN",
+    "telegram": "TELEGRAM_TOKEN",
+    "vk": "VK_TOKEN",
+}
 
 _DESKS = {
     "zendesk": """\

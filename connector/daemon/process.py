@@ -199,7 +199,7 @@ class Daemon:
 
     # --- hooks ---
 
-    def receive(self, name: str, hook: Hook) -> Future[dict[str, Any]]:
+    def receive(self, name: str, hook: Hook) -> Future[dict[str, Any] | str]:
         """Verify and read a hook; the future is done when what it brought is durable."""
         if self._draining:
             raise Temporary("stopping; come again", wait=5)
@@ -208,11 +208,14 @@ class Daemon:
         if source is not None and source.capabilities.push:
             mentions = source.read_hook(hook)
             found = arrivals(mentions, source.options)
+            wanted = source.hook_answer(hook)
             if not found:
-                return _done({"accepted": 0, "duplicates": 0})
+                return _done({"accepted": 0, "duplicates": 0} if wanted is None else wanted)
             return _then(
                 self._dispatcher.accept(found),
-                lambda fresh: {"accepted": sum(fresh), "duplicates": len(fresh) - sum(fresh)},
+                lambda fresh: (
+                    {"accepted": sum(fresh), "duplicates": len(fresh) - sum(fresh)} if wanted is None else wanted
+                ),
             )
         helpdesk = wiring.helpdesks.get(name)
         if helpdesk is not None and helpdesk.capabilities.push:
@@ -446,15 +449,15 @@ def _notify(state: str) -> None:
         notifier.sendto((state + stamp).encode(), address.replace("@", "\0", 1) if address[0] == "@" else address)
 
 
-def _done(value: dict[str, Any]) -> Future[dict[str, Any]]:
-    future: Future[dict[str, Any]] = Future()
+def _done(value: dict[str, Any] | str) -> Future[dict[str, Any] | str]:
+    future: Future[dict[str, Any] | str] = Future()
     future.set_result(value)
     return future
 
 
-def _then(first: Future[Any], make: Callable[[Any], dict[str, Any]]) -> Future[dict[str, Any]]:
+def _then(first: Future[Any], make: Callable[[Any], dict[str, Any] | str]) -> Future[dict[str, Any] | str]:
     """A future of what `make` makes of the first one's result."""
-    second: Future[dict[str, Any]] = Future()
+    second: Future[dict[str, Any] | str] = Future()
 
     def pass_on(done: Future[Any]) -> None:
         error = done.exception()

@@ -46,6 +46,8 @@ def carry_mention(turn: Turn) -> Outcome:
     mention = _enriched(turn, claim.mention)
     never_seen = claim.ticket is None and claim.earlier is None and not mention.deleted
     if mention.version and not never_seen:
+        if claim.earlier is not None and claim.earlier.own:
+            return turn.outcome("ignored", "our own post, edited or deleted")
         return _edited(turn, mention)
     decision = turn.wiring.policy.decide(mention, _past(turn))
     turn.trace = encode(decision)

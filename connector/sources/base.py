@@ -89,6 +89,10 @@ class Source(Outlet[ReplyDraft]):
         """The mentions in one incoming call; BadHook when it is not authentic or not readable."""
         raise Unsupported(f"{self.type} takes no incoming calls", service=self.name)
 
+    def hook_answer(self, hook: Hook) -> str | None:
+        """The text its caller wants to hear once what the call brought is durable; None: it does not matter."""
+        return None
+
     def enrich(self, mention: Mention) -> Mention:
         """The same mention with what costs a call to know: profile, parent. Called once, before the ticket."""
         raise Unsupported(f"{self.type} knows no more than it gave", service=self.name)

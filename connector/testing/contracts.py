@@ -87,6 +87,12 @@ class SourceWorld(ABC):
         """An authentic call that brings one mention."""
         raise NotImplementedError
 
+    def forged(self, hook: Hook) -> list[Hook]:
+        """The same call without its proof, and with another one; here the proof stands in the headers."""
+        harmless = {k: v for k, v in hook.headers.items() if k in ("content-type", "content-length")}
+        other = {k: v[:-3] + ("AAA" if v[-3:] != "AAA" else "BBB") for k, v in hook.headers.items()}
+        return [replace(hook, headers=harmless), replace(hook, headers=other)]
+
     @abstractmethod
     def posted(self) -> list[str]:
         """The texts of our replies as people see them there, oldest first; empty where nothing can be posted."""
@@ -239,9 +245,7 @@ class SourceContract:
     def test_an_unauthentic_hook_is_refused_whatever_it_holds(self, world: SourceWorld) -> None:
         _needs(world.source.capabilities.push, "it takes no calls")
         hook = _try(lambda: world.hook("by hook"))
-        harmless = {k: v for k, v in hook.headers.items() if k in ("content-type", "content-length")}
-        forged = {k: v[:-3] + ("AAA" if v[-3:] != "AAA" else "BBB") for k, v in hook.headers.items()}
-        for bad in (replace(hook, headers=harmless), replace(hook, headers=forged)):
+        for bad in world.forged(hook):
             with pytest.raises(BadHook) as caught:
                 world.source.read_hook(bad)
             assert caught.value.status in (400, 401, 403)

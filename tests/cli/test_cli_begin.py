@@ -15,13 +15,12 @@ import pytest
 from cli_builders import Folder, folder
 
 from connector import config
+from connector.cli.begin import _PLATFORMS
 from connector.helpdesks.freshdesk import FreshdeskOptions
 from connector.testing.simulators.zendesk import ZendeskSandbox
 
-SECRETS = (
-    "ZENDESK_API_TOKEN=sandbox\nFRESHDESK_API_KEY=sandbox\nFEED_TOKEN=try-me-out\nBSKY_APP_PASSWORD=abcd-efgh\n"
-    "MASTODON_TOKEN=abcd\n"
-)
+SECRETS = "ZENDESK_API_TOKEN=sandbox\nFRESHDESK_API_KEY=sandbox\nFEED_TOKEN=try-me-out\nBSKY_APP_PASSWORD=abcd-efgh\n"
+SECRETS += f"MASTODON_TOKEN=abcd\nTELEGRAM_TOKEN=123456:{'A' * 35}\nVK_TOKEN=vk1.a.abcdef\n"
 
 
 def init(path: Path, *words: str, input: str | None = None, yes: bool = True) -> Folder:  # noqa: A002
@@ -49,7 +48,12 @@ def process(*words: str) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["--platforms", "bluesky"], ["--platforms", "mastodon"], ["--platforms", "webhook, RSS ,manual,bluesky"]],
+    [
+        [],
+        ["--platforms", "bluesky"],
+        ["--platforms", "webhook, RSS ,manual,bluesky"],
+        ["--platforms", ", ".join(_PLATFORMS)],
+    ],
 )
 def test_what_it_writes_passes_its_own_checks(tmp_path: Path, words: Sequence[str]) -> None:
     made = init(tmp_path / "new", *words)
@@ -146,7 +150,7 @@ def test_an_unknown_platform_is_told_and_nothing_written(tmp_path: Path) -> None
     done = Folder(tmp_path / "new").run("init", str(tmp_path / "new"), "--yes", "--platforms", "webhook,myspace")
 
     assert done.exit_code == 1
-    known = "webhook, bluesky, mastodon, rss, manual"
+    known = ", ".join(_PLATFORMS)
     assert done.stderr == f'error: "myspace" is not a platform we know; there are {known}\n'
     assert not (tmp_path / "new").exists()
 

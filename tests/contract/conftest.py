@@ -154,3 +154,10 @@ def telegram_description() -> Path | None:
     """The machine-readable Bot API, where it is at hand: the simulator then holds every request against it."""
     path = CONTRACTS / "telegram" / "bot-api.json"
     return path if path.exists() else None
+
+
+@pytest.fixture(scope="session")
+def vk_contracts() -> Path | None:
+    """The folder of VK's machine-readable API, where it is at hand."""
+    path = CONTRACTS / "vk"
+    return path if path.exists() else None

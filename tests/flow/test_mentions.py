@@ -237,6 +237,13 @@ def test_an_edit_is_noted_with_what_stood_there_before() -> None:
     assert note.html.index("It was bad") < note.html.index("&lt;b&gt;worse")
 
 
+@pytest.mark.parametrize("facts", [{"deleted": True}, {"text": "Better so"}])
+def test_a_change_of_our_own_post_is_not_told_as_the_persons(facts: dict[str, object]) -> None:
+    earlier = said(1, "We say", own=True)
+    stage = Stage(mention_claim(said(1, version="2", **facts), ticket="7", earlier=earlier))
+    assert (stage.carry().end, stage.comments()) == ("ignored", [])
+
+
 def test_a_deletion_is_noted_and_what_was_said_is_kept() -> None:
     gone = said(1, "", version="deleted", deleted=True)
     stage = Stage(mention_claim(gone, ticket="7", earlier=said(1, "I take it back")))
