@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ from connector.testing.simulators.zendesk import Faults
 
 MODULES = os.environ.get("CONNECTOR_NODE_MODULES", "")
 
+NOW = datetime.now(UTC).isoformat()  # the hour has a say in how they are decided
 SAID = [
     mention(kind, kind=kind, author={"id": f"u-{kind}", "name": f"Anna <{kind}> & Söhne 🙂", "followers": 7})
     for kind in KINDS
@@ -35,6 +37,7 @@ SAID = [
     mention("stars", kind="review", rating=1, text="Broken\non arrival", author={"id": "u-stars", "name": "R"}),
     mention("empty", text="", author={"id": "u-empty", "name": "E"}),
 ]
+SAID = [one | {"created_at": NOW} for one in SAID]
 FOLLOWED = mention("more", thread_id="mangry", text="And another thing", author={"id": "u-other", "name": "Other"})
 
 
