@@ -27,7 +27,7 @@ from connector.testing.simulators.zendesk import Faults
 
 MODULES = os.environ.get("CONNECTOR_NODE_MODULES", "")
 
-NOW = datetime.now(UTC).isoformat()  # the hour has a say in how they are decided
+NOW = datetime.now(UTC)  # the hour has a say in how they are decided
 SAID = [
     mention(kind, kind=kind, author={"id": f"u-{kind}", "name": f"Anna <{kind}> & Söhne 🙂", "followers": 7})
     for kind in KINDS
@@ -37,7 +37,7 @@ SAID = [
     mention("stars", kind="review", rating=1, text="Broken\non arrival", author={"id": "u-stars", "name": "R"}),
     mention("empty", text="", author={"id": "u-empty", "name": "E"}),
 ]
-SAID = [one | {"created_at": NOW} for one in SAID]
+SAID = [one | {"created_at": NOW.isoformat()} for one in SAID]
 FOLLOWED = mention("more", thread_id="mangry", text="And another thing", author={"id": "u-other", "name": "Other"})
 
 
@@ -82,7 +82,7 @@ def plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _decided(world: DaemonWorld, said: dict[str, Any]) -> Decision:
     policy = triage.load(world.mappings)
-    return policy.decide(read_mention(said, source="feed", platform="feed", received_at=1.0))
+    return policy.decide(read_mention(said, source="feed", platform="feed", received_at=NOW.timestamp()))
 
 
 def _bare(text: str) -> str:
