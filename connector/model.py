@@ -6,6 +6,7 @@ Thread         what belongs together on the platform; its id is chosen by the ad
 Conversation   what belongs on one ticket: a thread, or a thread and an author
 Tone           very_negative … very_positive or unknown, with score, confidence and evidence
 Feedback       what kind of saying it is: thanks, question, complaint.delivery, … as the mapping names them
+Role           who an author is to us: client, critic, employee, troll, …
 Past           what we remember of an author when their next mention is decided
 Deadlines      when the first answer is due: target, breach, ceiling, and when to remind of it
 Watch          a conversation whose first answer is due, until it is answered
@@ -42,6 +43,7 @@ Key = NewType("Key", str)
 
 Kind = Literal["comment", "post", "dm", "forum_post", "review", "article"]
 DueStep = Literal["reminder", "target", "breach", "ceiling"]
+Role = Literal["client", "prospect", "advocate", "critic", "co_creator", "employee", "troll", "unknown"]
 ToneLabel = Literal["very_negative", "negative", "neutral", "positive", "very_positive", "unknown"]
 Priority = Literal["low", "normal", "high", "urgent"]
 
@@ -55,6 +57,16 @@ TONES: tuple[ToneLabel, ...] = (
     "unknown",
 )
 PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high", "urgent")
+ROLES: tuple[Role, ...] = (
+    "client",
+    "prospect",
+    "advocate",
+    "critic",
+    "co_creator",
+    "employee",
+    "troll",
+    "unknown",
+)
 DUE_STEPS: tuple[DueStep, ...] = ("reminder", "target", "breach", "ceiling")
 
 T = TypeVar("T")
@@ -191,13 +203,16 @@ class Past:
 
     `contacts` counts their earlier tickets, of other conversations, within the mapping's `remember_days`; `tickets`
     names some of them, newest first. `answered`: an answer of ours already stands in this conversation. `tone` is
-    that of their last mention in it.
+    that of their last mention in it. `negative` and `positive` count their earlier mentions, in any conversation,
+    of such a tone within the same days; of the last twenty of them.
     """
 
     contacts: int = 0
     tickets: tuple[TicketId, ...] = ()
     answered: bool = False
     tone: ToneLabel = "unknown"
+    negative: int = 0
+    positive: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +243,8 @@ class Decision:
     """What the mapping makes of one mention: a ticket with these settings, or ignored for a reason.
 
     `feedback` are the kinds of feedback it is, the most telling first, and `owner` whose matter that kind is.
-    `score` is None where the mapping has none; `suggestion` is the answer it drafts for the agent.
+    `score` is None where the mapping has none; `suggestion` is the answer it drafts for the agent; `role` is who the
+    author is to us.
     """
 
     settings: Settings
@@ -246,6 +262,7 @@ class Decision:
     deadlines: Deadlines | None = None
     owner: str = ""
     suggestion: str = ""
+    role: Role = "unknown"
 
 
 # --- what we are about to write ----------------------------------------------------------------------------

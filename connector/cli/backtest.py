@@ -21,6 +21,8 @@ Fate = Literal["ticket", "appended", "edited", "ignored"]
 Grouping = Callable[[Mention], str]
 
 NEGATIVE = ("negative", "very_negative")
+POSITIVE = ("positive", "very_positive")
+_HEARD = 20
 CALLS: dict[Fate, int] = {"ticket": 3, "appended": 1, "edited": 1, "ignored": 0}
 """Calls to the helpdesk: requester, ticket and card; a comment; a note."""
 
@@ -117,6 +119,7 @@ class _Memory:
         self.span = timedelta(days=days)
         self.opened: dict[tuple[str, str], list[tuple[datetime, str]]] = defaultdict(list)
         self.tones: dict[tuple[str, str, str], ToneLabel] = {}
+        self.heard: dict[tuple[str, str], list[tuple[datetime, ToneLabel]]] = defaultdict(list)
 
     def past(self, mention: Mention, conversation: str) -> Past:
         author = (mention.platform, mention.author.id)
@@ -126,11 +129,19 @@ class _Memory:
             for before, where in self.opened[author]
             if where != conversation and timedelta() <= at - before <= self.span
         )
-        return Past(contacts=contacts, tone=self.tones.get((*author, conversation), "unknown"))
+        heard = [tone for before, tone in self.heard[author][-_HEARD:] if timedelta() <= at - before <= self.span]
+        return Past(
+            contacts=contacts,
+            tone=self.tones.get((*author, conversation), "unknown"),
+            negative=sum(tone in NEGATIVE for tone in heard),
+            positive=sum(tone in POSITIVE for tone in heard),
+        )
 
     def keep(self, mention: Mention, conversation: str, decision: Decision, *, opened: bool) -> None:
         author = (mention.platform, mention.author.id)
         self.tones[*author, conversation] = decision.tone.label
+        if not decision.ignored and not mention.own:
+            self.heard[author].append((mention.created_at, decision.tone.label))
         if opened:
             self.opened[author].append((mention.created_at, conversation))
 

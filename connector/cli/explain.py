@@ -113,6 +113,7 @@ def explained(mention: Mention, decision: Decision) -> dict[str, Any]:
         "feedback": list(decision.feedback),
         "answer_expected": decision.answer_expected,
         "owner": decision.owner,
+        "role": decision.role,
         "score": decision.score,
         "priority": settings.priority,
         "deadlines": _due(decision.deadlines),

@@ -29,6 +29,7 @@ from connector.model import (
 from connector.store.queue import Outcome
 from connector.store.tables import ANSWERED_THERE, OWN_POST
 from connector.triage import card
+from connector.triage.feedback import NEGATIVE, POSITIVE
 
 _ENRICH_TRIES = 3
 _SHOWN_TICKETS = 5
@@ -50,7 +51,7 @@ def carry_mention(turn: Turn) -> Outcome:
             return turn.outcome("ignored", "our own post, edited or deleted")
         return _edited(turn, mention)
     decision = turn.wiring.policy.decide(mention, _past(turn))
-    turn.trace = encode(decision)
+    turn.trace, turn.tone = encode(decision), decision.tone.label
     if not turn.begun:
         if decision.ignored:
             return turn.outcome("ignored", decision.ignored)
@@ -111,7 +112,15 @@ def _past(turn: Turn) -> Past:
     since = claim.now - turn.wiring.policy.remember_days * 86_400.0
     earlier = tuple(ticket for ticket, at in claim.contacts if at >= since)
     last = decode(Decision, claim.last_trace).tone.label if claim.last_trace else "unknown"
-    return Past(len(earlier), earlier[:_SHOWN_TICKETS], claim.answered, last)
+    heard = [tone for tone, at in claim.tones if at >= since]
+    return Past(
+        contacts=len(earlier),
+        tickets=earlier[:_SHOWN_TICKETS],
+        answered=claim.answered,
+        tone=last,
+        negative=sum(tone in NEGATIVE for tone in heard),
+        positive=sum(tone in POSITIVE for tone in heard),
+    )
 
 
 def _open(

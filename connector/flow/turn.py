@@ -79,6 +79,7 @@ class Turn:
     joined: tuple[int, ...] = ()
     due: Deadlines | None = None
     since: float = 0.0
+    tone: str | None = None
 
     @classmethod
     def of(cls, claim: Claim, wiring: Wiring, intend: Callable[[Intent], None]) -> Turn:
@@ -115,6 +116,7 @@ class Turn:
             joined=self.joined,
             due=self.due,
             since=self.since,
+            tone=self.tone,
             **facts,
         )
 

@@ -15,6 +15,7 @@ from connector.store.tables import ANSWERED_THERE, conversations, deliveries, me
 
 _COALESCED = 20
 _REMEMBERED = 50
+_HEARD_BEFORE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Claim:
     posted: frozenset[str] = frozenset()
     posting: bool = False
     unneeded: str | None = None
+    tones: tuple[tuple[str, float], ...] = ()
 
     @property
     def note(self) -> CommentDraft:
@@ -191,6 +193,24 @@ def _before(_: Any, given: Given) -> Any:
     return sa.select(given["number"].label("number"), answered.label("answered"), trace.label("trace"))
 
 
+def _tones(_: Any, given: Given) -> Any:
+    """Of each mention given, in what tone its author spoke before, of their last few mentions."""
+    place = sa.func.row_number().over(partition_by=given["number"], order_by=mentions.c.received_at.desc())
+    ranked = (
+        sa.select(given["number"].label("number"), mentions.c.id, mentions.c.received_at, place.label("place"))
+        .where(mentions.c.author == given["author"])
+        .subquery()
+    )
+    return (
+        sa.select(ranked.c.number, deliveries.c.tone, ranked.c.received_at.label("at"))
+        .join(deliveries, deliveries.c.mention == ranked.c.id)
+        .where(ranked.c.place <= _HEARD_BEFORE + 1, deliveries.c.id < ranked.c.number)
+        .where(sa.literal_column("deliveries.state = 'done'"), deliveries.c.tone.is_not(None))
+    )
+
+
+_TONES = bulk(_tones, number=deliveries.c.id.type, author=mentions.c.author.type)
+
 _BEFORE = bulk(_before, number=deliveries.c.id.type, conversation=conversations.c.id.type)
 
 _REPLIES = (
@@ -284,25 +304,30 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
         posted=frozenset(row.receipt_id for row in answers if row.receipt_id),
         posting=any(row.state == "intent" for row in answers),
         unneeded=row.unneeded,
+        tones=tuple(past.tones),
     )
 
 
 @dataclass(slots=True)
 class _Past:
-    """What is remembered of an author when their mention is decided: their other tickets, newest first, and, in a
-    conversation that has a ticket, whether we have answered and how their last mention was decided."""
+    """What is remembered of an author when their mention is decided: their other tickets, newest first, in what tone
+    they spoke, and, in a conversation that has a ticket, whether we have answered and how their last mention was
+    decided."""
 
     contacts: list[tuple[TicketId, float]] = field(default_factory=list)
+    tones: list[tuple[str, float]] = field(default_factory=list)
     answered: bool = False
     last_trace: str = ""
 
 
 def _pasts(tx: Tx, rows: Sequence[Any]) -> dict[int, _Past]:
-    """The past of each of these mentions, by delivery; two statements, however many there are."""
+    """The past of each of these mentions, by delivery; three statements, however many there are."""
     found = {row.id: _Past() for row in rows}
     known = [{"number": row.id, "conversation": row.lane // 2, "author": row.author} for row in rows if row.author]
     for one in _CONTACTS.run(tx, known):
         found[one.number].contacts.append((TicketId(one.ticket), one.at))
+    for one in _TONES.run(tx, [{"number": row["number"], "author": row["author"]} for row in known]):
+        found[one.number].tones.append((one.tone, one.at))
     linked = [{"number": row.id, "conversation": row.lane // 2} for row in rows if row.ticket]
     for one in _BEFORE.run(tx, linked):
         found[one.number].answered, found[one.number].last_trace = bool(one.answered), one.trace or ""

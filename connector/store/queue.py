@@ -73,7 +73,8 @@ class Outcome:
     `counted` says whether this was an attempt. `ticket` is the link it made, `moved_at` when that ticket took
     over from another (comments on it from before were not for this person). `notes` are born in the same
     transaction. `pause` and `stop` tell about an account, `troubled` if it is not the delivery's own: seconds until
-    its next call, and why none is made. `due` is when the mention, said at `since`, has to be answered.
+    its next call, and why none is made. `due` is when the mention, said at `since`, has to be answered; `tone` is how
+    it was said.
     """
 
     claim: Claim
@@ -95,6 +96,7 @@ class Outcome:
     troubled: str = ""
     due: Deadlines | None = None
     since: float = 0.0
+    tone: str | None = None
 
 
 # --- claim -------------------------------------------------------------------------------------------------
@@ -389,6 +391,7 @@ def _settled(outcome: Outcome, at: float) -> dict[str, Any]:
         "why": "released" if stays and mine.released else outcome.reason[:2000],
         "tries": int(outcome.counted),
         "decision": outcome.trace,
+        "tone": outcome.tone,
         "doubt": at if outcome.in_doubt or outcome.end == "unsure" or mine.in_doubt else None,
         "due": at + outcome.wait if stays else None,
         "end": at if outcome.end in ("done", "failed", "ignored") else None,
@@ -404,6 +407,7 @@ _SETTLE = bulk(
             reason=given["why"],
             attempts=deliveries.c.attempts + given["tries"],
             trace=sa.func.coalesce(given["decision"], deliveries.c.trace),
+            tone=sa.func.coalesce(given["tone"], deliveries.c.tone),
             doubted_at=sa.func.coalesce(deliveries.c.doubted_at, given["doubt"]),
             due_at=sa.func.coalesce(given["due"], deliveries.c.due_at),
             ended_at=given["end"],
@@ -416,6 +420,7 @@ _SETTLE = bulk(
     why=sa.Text(),
     tries=sa.Integer(),
     decision=sa.Text(),
+    tone=sa.Text(),
     doubt=sa.Double(),
     due=sa.Double(),
     end=sa.Double(),

@@ -20,7 +20,7 @@ from typing import Any
 
 from connector.errors import BadHook, ConfigError, Problem
 from connector.mentionjson import read_mention
-from connector.model import KINDS, PRIORITIES, TONES, Author, Decision, Mention, Parent, Past, ToneLabel
+from connector.model import KINDS, PRIORITIES, ROLES, TONES, Author, Decision, Mention, Parent, Past, ToneLabel
 from connector.triage.card import because_line
 from connector.triage.feedback import above
 from connector.triage.policy import Policy
@@ -33,12 +33,19 @@ MENTION_KEYS = (
     "id", "source", "platform", "kind", "text", "title", "url", "at", "created_at", "language", "tone", "thread_id",
     "parent", "author", "engagement", "rating", "private", "attachments",
 )  # fmt: skip
-LABELS: Mapping[str, tuple[str, ...]] = {"decision": DECISIONS, "priority": PRIORITIES, "tone": TONES}
-PAST_KEYS = ("contacts", "answered", "tone")
+LABELS: Mapping[str, tuple[str, ...]] = {
+    "decision": DECISIONS,
+    "priority": PRIORITIES,
+    "tone": TONES,
+    "role": ROLES,
+}
+PAST_COUNTS = ("contacts", "negative", "positive")
+PAST_KEYS = (*PAST_COUNTS, "answered", "tone")
 INSTANTS = ("reminder", "target", "breach", "ceiling")
 SCALARS = (
     "decision", "priority", "tone", "language", "group", "brand", "form", "type", "status", "problem", "subject",
-    "comment", "ignored", "answer_expected", "score", "owner", "suggestion", "deadline", "within", *INSTANTS,
+    "comment", "ignored", "answer_expected", "score", "owner", "suggestion", "role", "deadline", "within",
+    *INSTANTS,
 )  # fmt: skip
 SETS = ("tags", "untag", "rules", "feedback", "because")
 EXPECT_KEYS = (*SCALARS, *SETS, "fields")
@@ -139,14 +146,24 @@ def _case(value: Any, where: Where, sheet: Sheet, names: dict[str, str]) -> _Cas
 def _past(value: Any, where: Where, sheet: Sheet) -> Past:
     keys = sheet.mapping(value, where, f"a mapping with {', '.join(PAST_KEYS)}")
     sheet.keys(keys, where, PAST_KEYS, "something we remember")
-    contacts = keys.get("contacts", 0)
-    if isinstance(contacts, bool) or not isinstance(contacts, int) or contacts < 0:
-        sheet.wrong((*where, "contacts"), f"has to be a number of tickets, not {shown(contacts)}")
-        contacts = 0
+    counts = dict.fromkeys(PAST_COUNTS, 0)
+    for name in PAST_COUNTS:
+        count = keys.get(name, 0)
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            what = "tickets" if name == "contacts" else "mentions"
+            sheet.wrong((*where, name), f"has to be a number of {what}, not {shown(count)}")
+        else:
+            counts[name] = count
     answered = bool(sheet.flag(keys["answered"], (*where, "answered"))) if "answered" in keys else False
     tone = sheet.choice(keys["tone"], (*where, "tone"), TONES, "a tone") if "tone" in keys else "unknown"
     labels: Mapping[str, ToneLabel] = {label: label for label in TONES}
-    return Past(contacts=contacts, answered=answered, tone=labels.get(tone, "unknown"))
+    return Past(
+        contacts=counts["contacts"],
+        answered=answered,
+        tone=labels.get(tone, "unknown"),
+        negative=counts["negative"],
+        positive=counts["positive"],
+    )
 
 
 def _mention(value: Any, where: Where, sheet: Sheet) -> Mention | None:
@@ -230,7 +247,7 @@ def _actual(key: str, decision: Decision) -> Any:
 
 
 _OF_DECISION = (
-    "language", "subject", "comment", "ignored", "rules", "answer_expected", "score", "owner", "suggestion"
+    "language", "subject", "comment", "ignored", "rules", "answer_expected", "score", "owner", "suggestion", "role"
 )  # fmt: skip
 _OF_DEADLINES = {"deadline": "rule", "within": "within", **{name: name for name in INSTANTS}}
 

@@ -14,7 +14,7 @@ from datetime import date, datetime, tzinfo
 from functools import cached_property
 from typing import Any
 
-from connector.model import Mention, Past, Priority, Tone
+from connector.model import Mention, Past, Priority, Role, Tone
 
 MOST_TEXT = 20_000
 UNKNOWN_LANGUAGE = "unknown"
@@ -75,7 +75,8 @@ class Facts:
     """One mention as conditions see it.
 
     `kinds` are its kinds of feedback, `feedback` those with all above them (complaint of complaint.delivery): found
-    before any rule is asked. `priority` and `score` are those so far and change while rules are applied.
+    before any rule is asked, and then `role`. `priority` and `score` are those so far and change while rules are
+    applied.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Facts:
         self.answer_expected = True
         self.score = 0
         self.priority: Priority = "normal"
+        self.role: Role = "unknown"
 
     @cached_property
     def parent_text(self) -> Said:
@@ -149,6 +151,9 @@ GETTERS: dict[str, Callable[[Facts], Any]] = {
     "text.links": lambda facts: facts.text.links,
     "text.hashtags": lambda facts: facts.text.hashtags,
     "author.contacts": lambda facts: facts.past.contacts,
+    "author.negative": lambda facts: facts.past.negative,
+    "author.positive": lambda facts: facts.past.positive,
+    "role": lambda facts: facts.role,
     "after_answer": lambda facts: facts.past.answered,
     "last_tone": lambda facts: facts.past.tone,
     "answer_expected": lambda facts: facts.answer_expected,

@@ -27,6 +27,7 @@ from connector.yamlfile import Document, Where
 
 KIND_KEYS = ("words", "tone", "when", "answer_expected", "owner")
 NEGATIVE: tuple[ToneLabel, ...] = ("negative", "very_negative")
+POSITIVE: tuple[ToneLabel, ...] = ("positive", "very_positive")
 
 _NAME = re.compile(r"[^\W\d_]\w*(?:\.\w+)*")
 
@@ -162,7 +163,7 @@ def read_kind(name: str, value: Any, where: Where, sheet: Sheet, named: Named) -
     if not parts:
         sheet.wrong(where, "says nothing of when it is meant: give it words, tone or when", at_key=True)
     condition = parts[0] if len(parts) == 1 else All(tuple(parts))
-    late = sorted({"priority", "score", "feedback", "answer_expected"}.intersection(fields_in(condition)))
+    late = sorted({"priority", "score", "feedback", "answer_expected", "role"}.intersection(fields_in(condition)))
     if late:
         message = f"cannot ask for {' and '.join(late)}: kinds of feedback are found before those are known"
         sheet.wrong((*where, "when"), message, at_key=True)

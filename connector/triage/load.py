@@ -21,6 +21,7 @@ from connector.triage.guard import Guard
 from connector.triage.guard.read import read_guard
 from connector.triage.policy import Policy
 from connector.triage.review import review
+from connector.triage.roles import Roles, read_roles
 from connector.triage.rules import TABLES, Rule, Rules, read_tables
 from connector.triage.score import Score, read_score
 from connector.triage.settings import Assignment
@@ -32,8 +33,8 @@ from connector.triage.when import Named, lists_in
 from connector.yamlfile import read
 
 FILE_KEYS = (
-    "timezone", "remember_days", "tone", "lists", "calendars", "feedback", "score", "rules", "sources", "brands",
-    "tables", "deadlines", "templates", "card", "guard",
+    "timezone", "remember_days", "tone", "lists", "calendars", "feedback", "people", "score", "rules", "sources",
+    "brands", "tables", "deadlines", "templates", "card", "guard",
 )  # fmt: skip
 TEMPLATES: Mapping[str, int] = {"subject": 2_000, "comment": MOST_COMMENT}
 TEMPLATE_KEYS = (*TEMPLATES, "answers")
@@ -82,6 +83,7 @@ def load(directory: Path, detector: ToneDetector | None = None, find: FindDetect
         trust=merged.trust,
         zone=merged.zone,
         kinds=merged.kinds,
+        roles=merged.roles,
         score=merged.score,
         plan=merged.plan,
         answers=merged.answers,
@@ -144,6 +146,7 @@ class _Merged:
         self.lists: dict[str, tuple[str, ...]] = {}
         self.calendars: dict[str, Calendar | None] = {}
         self.kinds = Kinds()
+        self.roles = Roles()
         self.score: Score | None = None
         self.plan: Plan | None = None
         self.answers = Answers({})
@@ -173,6 +176,8 @@ class _Merged:
         rules = Rules(named)
         answers: dict[str, Mapping[str, Ready]] = {}
         for sheet, content in contents:
+            if content.get("people") is not None and self._once(sheet, ("people",)):
+                self.roles = read_roles(content["people"], ("people",), sheet, named)
             if "score" in content and self._once(sheet, ("score",)):
                 self.score = read_score(content["score"], ("score",), sheet, named)
             rules.read(content, sheet)

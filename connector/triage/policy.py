@@ -1,6 +1,6 @@
 """The policy: what becomes of a mention, and why.
 
-    tone → kinds of feedback → score → rules, first to last → tables → deadlines → subject, comment, suggestion
+    tone → kinds of feedback → role → score → rules, first to last → tables → deadlines → subject, comment, suggestion
 
 Rules run in the order of the files. What a later rule sets takes the place of what an earlier one set; tags add up,
 points add to the score, and a priority that a rule sets is stronger than the score's. Tables come after the rules and
@@ -44,6 +44,7 @@ from connector.triage.facts import NOTHING_KNOWN, Facts, fold, said_in
 from connector.triage.feedback import NEGATIVE, Kinds, above
 from connector.triage.guard import Guard
 from connector.triage.lint import lint, needed_fields
+from connector.triage.roles import Roles
 from connector.triage.rules import Rule, Tables
 from connector.triage.score import Score
 from connector.triage.settings import Assignment, settings_of
@@ -55,7 +56,7 @@ DEFAULT_PRIORITY: Priority = "normal"
 _BY = {"source": "as the source gave it", "rating": "by the stars of the review", "words": "by the words"}
 _CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 _EVIDENCE = 5
-_KEPT = "would ignore this, but a negative mention is never ignored without `allow_negative: true`"
+_KEPT = "would ignore this, but a negative mention is never ignored without `allow_negative: true`, nor a troll's"
 _NOTHING = "(no text)"
 
 
@@ -85,6 +86,7 @@ class Policy:
     trust: Trust = field(repr=False)
     zone: tzinfo = field(repr=False)
     kinds: Kinds = field(repr=False)
+    roles: Roles = field(repr=False)
     score: Score | None = field(repr=False)
     plan: Plan | None = field(repr=False)
     answers: Answers = field(repr=False)
@@ -118,6 +120,7 @@ class Policy:
             score=facts.score if self.score else None,
             deadlines=due,
             owner=self.kinds.owner(facts.kinds[0]) if facts.kinds else "",
+            role=facts.role,
         )
         named = values(mention, made, past, self.zone)
         subject = self._written("subject", self.subject, DEFAULT_SUBJECT, named, work)
@@ -126,7 +129,7 @@ class Policy:
             made,
             subject=shorten(subject, MOST_SUBJECT) or mention.kind,
             comment=comment,
-            suggestion="" if ignored else self._suggested(named, work),
+            suggestion="" if ignored or facts.role == "troll" else self._suggested(named, work),
             because=tuple(work.trace),
         )
 
@@ -171,11 +174,12 @@ class Policy:
         return [*(one for rule in self.rules for one in rule.settings), *rows, *due]
 
     def _begun(self, mention: Mention, past: Past) -> _Work:
-        """What is known before any rule is asked: tone, kinds of feedback, score."""
+        """What is known before any rule is asked: tone, kinds of feedback, role, score."""
         said = said_in(mention)
         tone, language = judge(mention, said, self.detector, self.trust)
         work = _Work(Facts(mention, tone, language, self.zone, said, past), self.score)
         self.kinds.find(work.facts, work.trace)
+        self.roles.find(work.facts, work.trace)
         work.add_up()
         return work
 
@@ -283,8 +287,9 @@ class _Work:
         self.owners.setdefault("priority", "score")
 
     def spares(self, rule: Rule) -> bool:
-        """Whether this rule would ignore a negative mention without being allowed to."""
-        return bool(rule.ignore) and not rule.allow_negative and self.facts.tone.label in NEGATIVE
+        """Whether this rule would ignore a negative mention, or a troll's, without being allowed to."""
+        spared = self.facts.tone.label in NEGATIVE or self.facts.role == "troll"
+        return bool(rule.ignore) and not rule.allow_negative and spared
 
     def fits(self, rule: Rule) -> bool:
         """Whether the rule fits; one whose pattern takes too long does not."""

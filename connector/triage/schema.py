@@ -14,6 +14,7 @@ from connector.triage.deadlines import ESCALATED, FORMS, STEPS
 from connector.triage.facts import WEEKDAYS
 from connector.triage.guard import ACTIONS, CHECKS
 from connector.triage.guard.personal import FINDERS
+from connector.triage.roles import NAMED
 from connector.triage.rules import TABLES
 from connector.triage.score import STEPPED, TALLIES, THRESHOLDS
 from connector.triage.settings import STATUSES, TYPES
@@ -65,6 +66,9 @@ _SAID: dict[str, str] = {
     "answer_expected": "whether somebody waits for an answer",
     "score": "the score so far",
     "author.contacts": "earlier tickets of the author within remember_days",
+    "author.negative": "earlier negative mentions of the author within remember_days, of the last twenty",
+    "author.positive": "the same, positive ones",
+    "role": "who the author is to us, as `people` says",
     "after_answer": "we have answered in this conversation before",
     "last_tone": "tone of the author's last mention in this conversation; unknown for a first one",
     "text.length": "how many characters were said",
@@ -119,6 +123,12 @@ def mapping_schema() -> Schema:
                 "type": ["object", "null"],
                 "description": "kinds of feedback, the most telling first; a dot puts one under another",
                 "additionalProperties": {"$ref": "#/$defs/kind"},
+            },
+            "people": {
+                "type": ["object", "null"],
+                "additionalProperties": False,
+                "description": "who an author is to us; the first role that fits counts",
+                "properties": {role: {"$ref": "#/$defs/when"} for role in NAMED},
             },
             "score": {"$ref": "#/$defs/score"},
             "sources": {

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connector.model import KINDS, TONES, Because, Priority
+from connector.model import KINDS, ROLES, TONES, Because, Priority
 from connector.triage.condition import All, Condition, Span, fields_in, told
 from connector.triage.facts import UNKNOWN_LANGUAGE, Facts, fold, getter
 from connector.triage.feedback import NEGATIVE, above
@@ -33,6 +33,7 @@ THRESHOLDS: Mapping[Priority, int] = {"normal": 20, "high": 50, "urgent": 80}
 TALLIES: Mapping[str, tuple[str, ...] | None] = {
     "tone": TONES,
     "last_tone": TONES,
+    "role": ROLES,
     "kind": KINDS,
     "feedback": None,
     "source": None,
@@ -42,6 +43,8 @@ TALLIES: Mapping[str, tuple[str, ...] | None] = {
 STEPPED = (
     "author.followers",
     "author.contacts",
+    "author.negative",
+    "author.positive",
     "rating",
     "engagement.total",
     *(f"engagement.{count}" for count in COUNTS),

@@ -155,6 +155,7 @@ def values(mention: Mention, made: Decision, past: Past, zone: tzinfo) -> dict[s
         "owner": made.owner,
         "score": made.score,
         "contacts": past.contacts,
+        "role": made.role,
         "target": _local(due.target, zone) if due else "",
         "breach": _local(due.breach, zone) if due else "",
         "ceiling": _local(due.ceiling, zone) if due else "",

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import regex
 
-from connector.model import KINDS, PRIORITIES, TONES
+from connector.model import KINDS, PRIORITIES, ROLES, TONES
 from connector.triage.calendars import read_day, weekdays
 from connector.triage.condition import (
     All,
@@ -78,13 +78,22 @@ FIELDS: Mapping[str, Shape] = {
     "answer_expected": "flag",
     "score": "number",
     "author.contacts": "number",
+    "author.negative": "number",
+    "author.positive": "number",
+    "role": "label",
     "after_answer": "flag",
     "last_tone": "label",
     "text.length": "number",
     "text.links": "number",
     "text.hashtags": "number",
 }
-LABELS: Mapping[str, tuple[str, ...]] = {"kind": KINDS, "tone": TONES, "last_tone": TONES, "priority": PRIORITIES}
+LABELS: Mapping[str, tuple[str, ...]] = {
+    "kind": KINDS,
+    "tone": TONES,
+    "last_tone": TONES,
+    "priority": PRIORITIES,
+    "role": ROLES,
+}
 COUNTS = ("likes", "replies", "reposts", "quotes", "shares", "comments", "views", "votes", "reactions")
 BOUNDS = ("at_least", "at_most", "above", "below")
 JOINS = ("any", "all", "not")

@@ -61,3 +61,35 @@ def test_the_past_of_many_takes_no_more_statements_than_that_of_one(store: Store
     counted.clear()
     assert len(claim(store, 20)) == 20
     assert len(counted) == alone
+
+
+def spoken(store: Store, mention: Mention, tone: str, at: float = NOON, end: str = "done") -> None:
+    """It was carried, and judged to be so."""
+    arrive(store, mention, at=at)
+    settle(store, one(store, at=at), end, tone=tone, at=at)
+
+
+def test_the_tones_in_which_somebody_spoke_before_are_remembered(store: Store, mention: Make) -> None:
+    spoken(store, mention(thread_id="a"), "negative")
+    spoken(store, mention(thread_id="b"), "positive", NOON + 10)
+    spoken(store, mention(thread_id="c"), "negative", NOON + 20, end="ignored")
+    spoken(store, mention(thread_id="d", author=Author("u2", "Olga")), "negative", NOON + 30)
+    arrive(store, mention(thread_id="e"), mention(thread_id="f", author=Author("u3", "Ida")), at=NOON + 40)
+    found = {got.mention.author.id: sorted(got.tones) for got in claim(store, at=NOON + 40) if got.mention}
+    assert found == {"u1": [("negative", NOON), ("positive", NOON + 10)], "u3": []}
+
+
+def test_no_more_than_the_last_twenty_are_remembered(store: Store, mention: Make) -> None:
+    for n in range(25):
+        spoken(store, mention(thread_id=f"t{n}"), "negative" if n < 10 else "positive", NOON + n)
+    arrive(store, mention(thread_id="now"), at=NOON + 100)
+    tones = [tone for tone, _ in one(store, at=NOON + 100).tones]
+    assert (len(tones), tones.count("negative")) == (20, 5)
+
+
+def test_a_tone_is_kept_when_a_later_turn_does_not_know_it(store: Store, mention: Make) -> None:
+    arrive(store, mention(thread_id="a"))
+    settle(store, one(store), None, tone="negative")
+    settle(store, one(store), "done")
+    arrive(store, mention(thread_id="b"))
+    assert one(store).tones == (("negative", NOON),)

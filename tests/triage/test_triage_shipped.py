@@ -30,15 +30,20 @@ def test_the_shipped_mapping_loads_without_a_warning() -> None:
     assert [path.relative_to(MAPPINGS).as_posix() for path in POLICY.files] == [
         "00-company.yaml",
         "10-feedback.yaml",
+        "15-people.yaml",
         "20-rules.yaml",
         "30-score.yaml",
         "35-deadlines.yaml",
         "40-tables.yaml",
         "50-templates.yaml",
         "60-guard.yaml",
+        "lists/clients.yaml",
+        "lists/co_creators.yaml",
+        "lists/employees.yaml",
         "lists/job_words.yaml",
         "lists/rude_words.yaml",
         "lists/spam_words.yaml",
+        "lists/trolls.yaml",
         "lists/vip.yaml",
     ]
 

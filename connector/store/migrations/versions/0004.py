@@ -1,4 +1,4 @@
-"""whose first answer is due when; whose texts were erased"""
+"""whose first answer is due when; whose texts were erased; in what tone somebody spoke"""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def upgrade() -> None:
     )
     _index("watches_due", "watches", ["next_at"], "next_at IS NOT NULL")
     _index("watches_open", "watches", ["breach", "target"], "ended_at IS NULL")
+    op.add_column("deliveries", sa.Column("tone", sa.Text(), nullable=True))
     op.add_column("mentions", sa.Column("erased_at", sa.Double(), nullable=True))
     _index("mentions_kept", "mentions", ["received_at"], "erased_at IS NULL")
 
