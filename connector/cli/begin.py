@@ -14,7 +14,7 @@ import click
 from connector.cli import say
 from connector.errors import ConnectorError
 
-_PLATFORMS = ("webhook", "bluesky", "mastodon", "rss", "manual")
+_PLATFORMS = ("webhook", "bluesky", "mastodon", "discourse", "rss", "manual")
 
 _SOURCE_BLOCKS = {
     "webhook": """\
@@ -42,6 +42,15 @@ _SOURCE_BLOCKS = {
     server: https://mastodon.social
     access_token: !env MASTODON_TOKEN
 """,
+    "discourse": """\
+  # Admin → Advanced → API keys, for a single user; see docs/sources/discourse.md
+  forum:
+    type: discourse
+    helpdesk: desk
+    base_url: https://forum.example.com
+    api_username: acme
+    api_key: !env DISCOURSE_API_KEY
+""",
     "rss": """\
   # Any RSS or Atom feed, Google Alerts too; can be read, not answered
   news:
@@ -58,7 +67,12 @@ _SOURCE_BLOCKS = {
 """,
 }
 
-_SECRETS = {"webhook": "FEED_TOKEN", "bluesky": "BSKY_APP_PASSWORD", "mastodon": "MASTODON_TOKEN"}
+_SECRETS = {
+    "webhook": "FEED_TOKEN",
+    "bluesky": "BSKY_APP_PASSWORD",
+    "mastodon": "MASTODON_TOKEN",
+    "discourse": "DISCOURSE_API_KEY",
+}
 
 _CONFIG = """\
 # The whole configuration, commented: config.example.yaml. Secrets stand in .env or come from files (!file PATH).

@@ -16,7 +16,13 @@ from cli_builders import Folder, folder
 
 from connector.testing.simulators.zendesk import ZendeskSandbox
 
-SECRETS = "ZENDESK_API_TOKEN=sandbox\nFEED_TOKEN=try-me-out\nBSKY_APP_PASSWORD=abcd-efgh\nMASTODON_TOKEN=abcd\n"
+SECRETS = """\
+ZENDESK_API_TOKEN=sandbox
+FEED_TOKEN=try-me-out
+BSKY_APP_PASSWORD=abcd-efgh
+MASTODON_TOKEN=abcd
+DISCOURSE_API_KEY=abcd
+"""
 
 
 def init(path: Path, *words: str, input: str | None = None, yes: bool = True) -> Folder:  # noqa: A002
@@ -44,7 +50,12 @@ def process(*words: str) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["--platforms", "bluesky"], ["--platforms", "mastodon"], ["--platforms", "webhook, RSS ,manual,bluesky"]],
+    [
+        [],
+        ["--platforms", "bluesky"],
+        ["--platforms", "mastodon,discourse"],
+        ["--platforms", "webhook, RSS ,manual,bluesky"],
+    ],
 )
 def test_what_it_writes_passes_its_own_checks(tmp_path: Path, words: Sequence[str]) -> None:
     made = init(tmp_path / "new", *words)
@@ -109,7 +120,7 @@ def test_an_unknown_platform_is_told_and_nothing_written(tmp_path: Path) -> None
     done = Folder(tmp_path / "new").run("init", str(tmp_path / "new"), "--yes", "--platforms", "webhook,myspace")
 
     assert done.exit_code == 1
-    known = "webhook, bluesky, mastodon, rss, manual"
+    known = "webhook, bluesky, mastodon, discourse, rss, manual"
     assert done.stderr == f'error: "myspace" is not a platform we know; there are {known}\n'
     assert not (tmp_path / "new").exists()
 

@@ -245,6 +245,16 @@ def test_what_is_settled_is_not_remembered(there: ForumWorld) -> None:
     assert len(json.loads(page.cursor)["public"]["seen"]) <= 3
 
 
+def test_a_quiet_stream_stays_as_near_as_the_busy_one(there: ForumWorld) -> None:
+    topic = int(there.say("first"))
+    for minutes in range(5, 0, -1):
+        there.forum.answer_in(there.ann, topic, f"{minutes}", at=datetime.now(UTC) - timedelta(minutes=minutes))
+    cursor = begun(there)
+    floors = {json.loads(cursor)[word]["floor"] for word in ("public", "private")}
+    assert len(floors) == 1
+    assert floors.pop() > topic
+
+
 @pytest.mark.parametrize("quickly", [True, False])
 def test_an_edit_comes_as_a_new_version_once_by_call_or_by_looking(there: ForumWorld, quickly: bool) -> None:
     cursor = begun(there)

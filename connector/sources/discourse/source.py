@@ -55,7 +55,6 @@ _STEPS = 10
 _LOOK_AT_ONCE = 10
 _MOST_LOOKED_FOR = 200
 _REMEMBERED_HOURS = 48.0
-_APPROVAL = 300.0
 _HELD = "the forum holds it until a moderator approves it: it is not published yet"
 
 
@@ -84,6 +83,9 @@ class DiscourseOptions(SourceOptions):
         default=48.0, ge=0, le=720, description="how long to look whether a post was edited or deleted; 0: never"
     )
     watch_every: float = Field(default=300.0, ge=0, description="seconds between two such looks")
+    approval_every: float = Field(
+        default=300.0, ge=1, description="seconds between two looks whether a moderator approved an answer"
+    )
     max_length: int = Field(default=32_000, ge=1, description="characters of a post; the forum's max post length")
     max_parts: int = Field(default=2, ge=1, le=20, description="posts a longer reply may be split into")
 
@@ -400,7 +402,7 @@ class Discourse(Source):
         )
         if held:  # asked before the topic is read: what is approved in between is then found there
             self._held.add(key)
-            raise Temporary(_HELD, wait=_APPROVAL, service=self.name, operation="reply")
+            raise Temporary(_HELD, wait=self.options.approval_every, service=self.name, operation="reply")
         found = self._posted(str(body["topic_id"]), int(frozen["after"]), str(body["raw"]))
         if not found and key in self._held:
             raise Closed("a moderator of the forum did not approve it", service=self.name, operation="reply")
