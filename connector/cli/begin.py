@@ -14,7 +14,7 @@ import click
 from connector.cli import say
 from connector.errors import ConnectorError
 
-_PLATFORMS = ("webhook", "bluesky", "mastodon", "telegram", "vk", "rss", "manual")
+_PLATFORMS = ("webhook", "bluesky", "mastodon", "telegram", "vk", "discourse", "rss", "manual")
 
 _SOURCE_BLOCKS = {
     "webhook": """\
@@ -57,6 +57,15 @@ _SOURCE_BLOCKS = {
     group_id: 123456
     token: !env VK_TOKEN
 """,
+    "discourse": """\
+  # Admin → Advanced → API keys, for a single user; see docs/sources/discourse.md
+  forum:
+    type: discourse
+    helpdesk: desk
+    base_url: https://forum.example.com
+    api_username: acme
+    api_key: !env DISCOURSE_API_KEY
+""",
     "rss": """\
   # Any RSS or Atom feed, Google Alerts too; can be read, not answered
   news:
@@ -79,6 +88,7 @@ _SECRETS = {
     "mastodon": "MASTODON_TOKEN",
     "telegram": "TELEGRAM_TOKEN",
     "vk": "VK_TOKEN",
+    "discourse": "DISCOURSE_API_KEY",
 }
 
 _DESKS = {

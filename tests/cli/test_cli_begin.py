@@ -15,12 +15,12 @@ import pytest
 from cli_builders import Folder, folder
 
 from connector import config
-from connector.cli.begin import _PLATFORMS
+from connector.cli.begin import _PLATFORMS, _SECRETS
 from connector.helpdesks.freshdesk import FreshdeskOptions
 from connector.testing.simulators.zendesk import ZendeskSandbox
 
-SECRETS = "ZENDESK_API_TOKEN=sandbox\nFRESHDESK_API_KEY=sandbox\nFEED_TOKEN=try-me-out\nBSKY_APP_PASSWORD=abcd-efgh\n"
-SECRETS += f"MASTODON_TOKEN=abcd\nTELEGRAM_TOKEN=123456:{'A' * 35}\nVK_TOKEN=vk1.a.abcdef\n"
+SECRETS = "ZENDESK_API_TOKEN=sandbox\nFRESHDESK_API_KEY=sandbox\n"
+SECRETS += "".join(f"{name}=123456:{'A' * 35}\n" for name in _SECRETS.values())  # as Telegram's have to look
 
 
 def init(path: Path, *words: str, input: str | None = None, yes: bool = True) -> Folder:  # noqa: A002

@@ -170,10 +170,26 @@ def test_a_thread_stays_one_when_its_first_post_is_deleted(there: FediWorld) -> 
     cursor = begun(there)
     asked = there.say("How much?", answers=ours)
     page = there.source.fetch(cursor, 50)
+    by_hand = there.there.post(there.brand, "@ann@far.example soon", answers=asked)
     there.there.delete(ours)
-    there.say("Hello?", answers=asked)
+    there.say("Hello?", answers=by_hand)
     told = [one for one in there.source.fetch(page.cursor, 50).items if not one.version]
-    assert [one.thread_id for one in told] == [ours]
+    assert [(one.own, one.thread_id) for one in told] == [(False, ours), (True, ours)]
+
+
+def test_a_mention_that_is_gone_before_its_thread_is_read_still_belongs_to_it(there: FediWorld) -> None:
+    ours = there.there.post(there.brand, "New collection")
+    cursor = begun(there)
+    asked = there.say("How much?", answers=ours)
+    page = there.source.fetch(cursor, 50)
+    there.say("Hello?", answers=asked)
+
+    def gone(_: str) -> Any:
+        raise Gone
+
+    there.source._server.above_and_below = gone  # type: ignore[method-assign]
+    (mention,) = there.source.fetch(page.cursor, 50).items
+    assert (mention.thread_id, mention.parent and mention.parent.id) == (ours, asked)
 
 
 def test_a_private_mention_is_private_and_a_followers_only_one_is_not_a_message_to_us(there: FediWorld) -> None:

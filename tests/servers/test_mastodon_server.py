@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from mastodon_world import MastodonWorld
 
 from connector.errors import AuthFailed, Gone, Rejected
 from connector.model import Attachment, Mention, ReplyDraft, key_of
+from connector.store import Store, journal
 from connector.testing.contracts import SourceContract, drained
+from tests.daemon_world import DaemonWorld, until
 
 GIVEN = os.environ.get("CONNECTOR_MASTODON", "").split()
 
@@ -128,3 +131,35 @@ def test_a_wrong_token_is_told(there: MastodonWorld) -> None:
     with pytest.raises(AuthFailed) as caught:
         there.again(access_token="not-a-token-of-ours").check()
     assert "not-a-token" not in str(caught.value)
+
+
+def test_a_mention_becomes_a_ticket_and_the_answer_stands_in_the_thread(there: MastodonWorld, tmp_path: Path) -> None:
+    world = DaemonWorld(tmp_path, f"sqlite:///{tmp_path / 'connector.db'}")
+    source = {
+        "type": "mastodon",
+        "helpdesk": "desk",
+        "server": there.server,
+        "access_token": there.token,
+        "poll": 0.5,
+    }
+    world.settings["sources"] = {"fedi": source}
+    world.start()
+    try:
+        store = Store(world.settings["store"])
+
+        def pulled() -> bool:
+            with store.read() as tx:
+                return journal.cursor_of(tx, "fedi") is not None
+
+        until(pulled, "a first pull")
+        store.close()
+        said = there.say("заказ 77 не пришёл")
+        until(world.sandbox.tickets, "a ticket")
+        world.sandbox.agent_reply(1, "Извините! Уже ищем")
+        until(there.posted, "the answer")
+        world.carried()
+        answer = shown(there, str(there.brand.posts()[-1]["id"]))
+        assert (answer["in_reply_to_id"], there.posted()) == (said, ["Извините! Уже ищем"])
+        assert [one for one in world.sandbox.comments(1) if "заказ 77" in str(one["plain_body"])]
+    finally:
+        world.close()
