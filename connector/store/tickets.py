@@ -79,8 +79,8 @@ def recall(
     missing: bool = True,
 ) -> int:
     """Have the ticket told, once, of each answer that was posted and is now private, blacked out or gone there; how
-    many were new. `found` is all that stands on the ticket, `missing` whether what does not was deleted (and not moved
-    in a merge); `said` makes the note of what the platform gave back."""
+    many were new. `found` is all that stands on the ticket, `missing` whether what does not was deleted (and did not
+    move in a merge); `said` makes the note of what the platform gave back."""
     now_there = {reply.id: reply for reply in found}
     rows = tx.execute(_TAKEN, {"desk": helpdesk, "number": ticket}).all()
     known = [row for row in rows if missing or CommentId(row.comment) in now_there]
