@@ -230,8 +230,9 @@ class ReplyPuller(Puller):
         merge: Merge | None = None
         replies: Sequence[Reply] = ()
         whole = False  # a merged or deleted ticket does not show what became of its comments
+        closed = state is not None and state.status == "closed"
         try:
-            if state is not None and state.status == "closed":
+            if closed:
                 merge = self.helpdesk.survivor(ticket)
             replies = [storable(reply) for reply in self.helpdesk.read_replies(ticket)]
             whole = merge is None
@@ -254,7 +255,8 @@ class ReplyPuller(Puller):
         def store(tx: Tx) -> int:
             new = accept_replies(tx, self.name, ticket, replies, seq)
             if whole:
-                tickets.recall(tx, self.name, ticket, replies, recalled_html)
+                # on a closed ticket they may also have moved with a merge that cannot be told
+                tickets.recall(tx, self.name, ticket, replies, recalled_html, missing=not closed)
             if state is not None:
                 self._heed(tx, state, read_at)
             if merge is not None:

@@ -92,6 +92,8 @@ def planned(turn: Turn, source: Source, reply: Reply) -> Plan:
 def still_public(turn: Turn, reply: Reply) -> Reply:
     """The comment as the helpdesk has it now. Blacked out in part it leaves only when somebody released it so."""
     current = turn.desk.read_reply(reply.ticket, reply.id)
+    if current is None and (merge := turn.desk.survivor(reply.ticket)) is not None:
+        current = turn.desk.read_reply(merge.into, reply.id)  # a merge may take the comments along
     if current is None or not current.public:
         raise Withdrawn
     if current.redacted and not any(letter.isalnum() for letter in to_text(current.html)):

@@ -70,13 +70,21 @@ def move(tx: Tx, helpdesk: str, ticket: TicketId, merge: Merge) -> int:
 
 
 def recall(
-    tx: Tx, helpdesk: str, ticket: TicketId, found: Sequence[Reply], said: Callable[[Sequence[Receipt]], str]
+    tx: Tx,
+    helpdesk: str,
+    ticket: TicketId,
+    found: Sequence[Reply],
+    said: Callable[[Sequence[Receipt]], str],
+    *,
+    missing: bool = True,
 ) -> int:
     """Have the ticket told, once, of each answer that was posted and is now private, blacked out or gone there; how
-    many were new. `found` is all that stands on the ticket; `said` makes the note of what the platform gave back."""
+    many were new. `found` is all that stands on the ticket, `missing` whether what does not was deleted (and did not
+    move in a merge); `said` makes the note of what the platform gave back."""
     now_there = {reply.id: reply for reply in found}
     rows = tx.execute(_TAKEN, {"desk": helpdesk, "number": ticket}).all()
-    gone = [row for row in rows if _taken_back(decode(Reply, row.body), now_there.get(CommentId(row.comment)))]
+    known = [row for row in rows if missing or CommentId(row.comment) in now_there]
+    gone = [row for row in known if _taken_back(decode(Reply, row.body), now_there.get(CommentId(row.comment)))]
     if not gone:
         return 0
     keys = {key_of("recall", helpdesk, row.comment): row for row in gone}

@@ -79,10 +79,10 @@ def _name(one: Assignment, names: Sequence[str]) -> list[Problem]:
 
 def _word(one: Assignment, words: Sequence[str]) -> list[Problem]:
     """A status or a type, by a common word or as the account calls it, in any case; nothing where it cannot tell."""
-    known = {word.casefold() for word in words}
+    known = {word.casefold(): word for word in words if word.casefold() != "closed"}  # nobody may set that
     if not words or one.value.casefold() in known or one.value.isdigit():
         return []
-    return [_problem(one, f'there is no {one.field} "{one.value}"{did_you_mean(one.value, dict.fromkeys(words))}')]
+    return [_problem(one, f'there is no {one.field} "{one.value}"{did_you_mean(one.value, known.values())}')]
 
 
 def _field(one: Assignment, specs: Sequence[FieldSpec], absent: bool) -> list[Problem]:

@@ -343,6 +343,19 @@ def test_who_works_on_a_ticket_is_told_by_name_and_what_the_person_said_of_the_a
     assert stage.sandbox.requests()["GET /api/v2/surveys/satisfaction_ratings"] == 1
 
 
+def test_a_look_at_a_ticket_and_its_answers_reads_the_ticket_once(stage: Stage, desk: Freshdesk) -> None:
+    ticket = opened(desk)
+    before = stage.sandbox.requests().get("GET /api/v2/tickets/*", 0)
+    desk.read_tickets((ticket,))
+    answer = stage.answer_as_agent(ticket, "<p>meanwhile</p>", public=True)
+    assert desk.read_replies(ticket)[-1].id == answer
+    assert stage.sandbox.requests()["GET /api/v2/tickets/*"] == before + 1
+    desk.read_tickets((ticket,))
+    stage.delete(ticket)
+    with pytest.raises(Gone):
+        desk.read_reply(ticket, answer)
+
+
 # --- answers ---------------------------------------------------------------------------------------------------
 
 

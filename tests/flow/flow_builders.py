@@ -256,6 +256,7 @@ class Desk(Helpdesk):
         self.faults = Faults()
         self.tickets: dict[TicketId, Ticket] = {TicketId("7"): Ticket(None, Key("before"))}
         self.replies: dict[CommentId, Reply] = {}
+        self.moved: dict[CommentId, TicketId] = {}
 
     def check(self) -> Any:
         """Not asked by the flow."""
@@ -286,7 +287,7 @@ class Desk(Helpdesk):
     def read_reply(self, ticket: TicketId, comment: CommentId) -> Reply | None:
         """The comment as it is now."""
         self.faults.come("read_reply")
-        return self.replies.get(comment)
+        return self.replies.get(comment) if self.moved.get(comment, ticket) == ticket else None
 
     def survivor(self, ticket: TicketId) -> Merge | None:
         """What it was merged into, at noon."""

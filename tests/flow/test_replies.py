@@ -256,6 +256,16 @@ def test_a_comment_withdrawn_while_it_may_still_come_is_not_called_held_back() -
     assert stage.source.texts == []
 
 
+def test_a_comment_that_moved_with_a_merge_while_it_waited_leaves_all_the_same() -> None:
+    stage = Stage(reply_claim())
+    reply = stage.claim.reply
+    assert reply is not None
+    stage.desk.moved[reply.id] = TicketId("9")
+    stage.desk.tickets[reply.ticket].merged_into = TicketId("9")
+    assert stage.carry().end == "done"
+    assert len(stage.source.texts) == 1
+
+
 BLOTTED = {"html": "<p>Call ▇▇▇▇▇ now</p>", "redacted": True}
 
 

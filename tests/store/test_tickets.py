@@ -141,6 +141,16 @@ def test_of_an_answer_taken_back_after_it_was_posted_the_ticket_is_told_once(
     sound(store)
 
 
+def test_what_may_have_moved_in_a_merge_does_not_count_as_taken_back(store: Store, mention: Make) -> None:
+    linked(store, mention())
+    answer(store, reply(1), reply(2))
+    done(store, one(store, account="feed"), number="p1")
+    with turn(store) as tx:
+        assert tickets.recall(tx, "desk", SEVEN, [], lambda _: "gone", missing=False) == 0
+        hidden = [reply(1, public=False)]
+        assert tickets.recall(tx, "desk", SEVEN, hidden, lambda _: "hid", missing=False) == 1
+
+
 def test_an_answer_taken_back_before_it_left_is_no_news(store: Store, mention: Make) -> None:
     linked(store, mention())
     answer(store, reply(1), reply(2, redacted=True))

@@ -36,13 +36,14 @@ FAULTS = {
     "late_apply_post": 0.01,
     "late_apply_put": 0.01,
     "late_apply_s": 0.5,
+    "search_lag_s": 300.0,
     "text_plain_errors": 0.2,
     "localized_errors": True,
     "webhook_duplicate": 0.2,
     "webhook_reorder": 0.2,
     "webhook_drop": 0.2,
 }
-ALSO = {"zendesk": {"requester_collision": 0.01}, "freshdesk": {}}
+ALSO = {"zendesk": {"requester_collision": 0.01}, "freshdesk": {"incoming_reopens": True}}
 
 _TOKEN = re.compile(r"\b[mr]\d+x\d+\b")
 

@@ -210,6 +210,11 @@ def test_a_helpdesk_that_is_away_for_seconds_loses_nothing(make: Make) -> None:
     wait_for(lambda: world.settled(0), 40, "everything")
     assert said(world) == {c: list(range(6)) for c in range(20)}
     assert balance(world).failed == balance(world).unsure == 0
+    proved = world.command("verify")
+    assert proved.returncode == 0, proved.stdout + proved.stderr
+    world.sandbox.delete(1)
+    missed = world.command("verify")
+    assert missed.returncode != 0, missed.stdout
 
 
 def test_a_token_that_stops_being_good_stops_the_account_until_it_is_mended(make: Make) -> None:

@@ -264,6 +264,13 @@ class World:
             time.sleep(0.05)
         raise AssertionError("nobody took the mentions")
 
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Another command of the connector, beside the running one."""
+        return subprocess.run(
+            [sys.executable, "-m", "connector", "-c", str(self.config), *words],
+            capture_output=True, text=True, cwd=self.folder, timeout=120, check=False,
+        )  # fmt: skip
+
     def store(self) -> Store:
         """The same database, for looking."""
         return Store(self.store_url)

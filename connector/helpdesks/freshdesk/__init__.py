@@ -16,6 +16,7 @@ Facts and their certainty: the API reference at developers.freshdesk.com as its 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -43,6 +44,7 @@ from connector.log import remember_secret
 from connector.markup import link, shorten
 from connector.model import (
     CommentDraft,
+    CommentId,
     Cursor,
     Identity,
     Key,
@@ -183,6 +185,10 @@ class Freshdesk(Helpdesk):
         """The description and every conversation, oldest first."""
         return self._comments.replies(ticket)
 
+    def read_reply(self, ticket: TicketId, comment: CommentId) -> Reply | None:
+        """One comment as it is now, on a ticket that is still there."""
+        return self._comments.reply(ticket, comment)
+
     def find_tickets(self, external_id: str) -> tuple[Receipt, ...]:
         """Tickets that carry this external id, by search, each looked at; one that search does not know yet is sought
         among the tickets of the last minutes. Archived tickets are not found: search leaves them out."""
@@ -206,8 +212,11 @@ class Freshdesk(Helpdesk):
     def read_tickets(self, tickets: Sequence[TicketId]) -> Sequence[TicketState]:
         """Status, tags, who works on it and satisfaction, a call for each ticket: Freshdesk shows several only as a
         list by time."""
-        found = ((ticket, self._alive(ticket)) for ticket in tickets)
-        return tuple(self._standing.of(ticket, row) for ticket, row in found if row is not None)
+        states = []
+        for ticket in tickets:
+            with suppress(Gone):
+                states.append(self._standing.of(ticket, self._comments.looked_at(ticket)))
+        return tuple(states)
 
     def survivor(self, ticket: TicketId) -> Merge | None:
         """The ticket this one was merged into, as far as Freshdesk shows it, and when."""

@@ -11,7 +11,8 @@ We write private notes and public incoming ones, never a public outgoing note; o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
@@ -27,16 +28,22 @@ from connector.model import Attachment, CommentId, Key, Merge, Reply, TicketId
 
 REPLY, NOTE = 0, 2
 _FIRST = "description:"
+_A_MOMENT = 10.0
+_MOST_JUST_READ = 200
 _MERGED_INTO = re.compile(r"\W*(?:this )?ticket\b.{0,60}?\bmerged into\b[^.\d]{0,30}(\d+)", re.IGNORECASE)
 
 
 class Comments:
     """The tickets of one account as something to read."""
 
-    def __init__(self, account: Account, contacts: Contacts, agents: Agents) -> None:
+    def __init__(
+        self, account: Account, contacts: Contacts, agents: Agents, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._account = account
         self._contacts = contacts
         self._agents = agents
+        self._clock = clock
+        self._just_read: dict[TicketId, tuple[float, Json]] = {}
 
     def ticket(self, ticket: TicketId) -> Json:
         """The ticket as it is. Gone when it was deleted or marked as spam: nobody looks at it any more."""
@@ -49,9 +56,27 @@ class Comments:
                 raise Gone(f"the ticket {words}", service=self._account.http.service, operation=operation)
         return row
 
+    def looked_at(self, ticket: TicketId) -> Json:
+        """The same, remembered for a moment: who asks how a ticket stands reads its conversation next, and calls are
+        what Freshdesk is short of."""
+        row = self.ticket(ticket)
+        if len(self._just_read) >= _MOST_JUST_READ:
+            self._just_read.clear()
+        self._just_read[ticket] = (self._clock(), row)
+        return row
+
     def replies(self, ticket: TicketId) -> tuple[Reply, ...]:
-        """The description and every conversation, oldest first."""
-        first = self.ticket(ticket)
+        """The description and every conversation, oldest first. The conversation is as it is now, the ticket as it
+        was when it was looked at a moment ago, if it was."""
+        read_at, row = self._just_read.pop(ticket, (0.0, None))
+        fresh = row is not None and self._clock() - read_at < _A_MOMENT
+        return self._told(ticket, row if fresh and row is not None else self.ticket(ticket))
+
+    def reply(self, ticket: TicketId, comment: CommentId) -> Reply | None:
+        """One of them as it is now, and nothing of it remembered: it is about to leave."""
+        return next((reply for reply in self._told(ticket, self.ticket(ticket)) if reply.id == comment), None)
+
+    def _told(self, ticket: TicketId, first: Json) -> tuple[Reply, ...]:
         rows = list(self._rows(ticket))
         try:
             told = [self._reply(ticket, row) for row in rows]
