@@ -4,6 +4,7 @@ where that is at hand."""
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -405,6 +406,43 @@ def test_after_a_stop_of_the_callback_what_was_missed_is_read(there: WallWorld) 
     there.vk.later = 4_000
     said = there.say("nobody was there")
     assert [one.external_id for one in pulled(source, page.cursor)] == [said]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_breaks_and_is_lost_everything_that_was_said_is_told(there: WallWorld, seed: int) -> None:
+    chance = random.Random(seed)
+    topic = there.vk.thing("topic", title="x")
+    cursor = begun(there)
+    said: list[str] = []
+    seen: list[Mention] = []
+
+    def pull(limit: int) -> None:
+        nonlocal cursor
+        page = (there.again() if chance.random() < 0.2 else there.source).fetch(cursor, limit)
+        assert len(page.items) <= limit
+        seen.extend(page.items)
+        cursor = page.cursor
+
+    for step in range(60):
+        there.vk.later += chance.randint(0, 30)
+        what = chance.random()
+        if what < 0.3:
+            said.append(there.say(f"number {step}"))
+        elif what < 0.5:
+            said.append(f"topic-77_{topic}_{there.vk.comment('topic', topic, there.ann, f'number {step}')}")
+        elif what < 0.6:
+            there.vk.lose_events(chance.choice([1, 2, 3]))
+        elif what < 0.7:
+            there.misbehave(chance.choice(["broken", "cut", "nonsense"]))  # type: ignore[arg-type]
+            with pytest.raises(ConnectorError):
+                pull(50)
+            there.behave()
+        else:
+            pull(chance.randint(1, 6))
+    for _ in range(80):
+        pull(chance.randint(1, 6))
+    assert {one.external_id for one in seen} == set(said)
+    assert {one.version for one in seen} <= {""}
 
 
 # --- by hook -------------------------------------------------------------------------------------------------
