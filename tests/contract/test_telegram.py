@@ -408,7 +408,7 @@ def test_two_programs_and_a_forgotten_webhook_are_told_with_the_remedy(there: Gr
     assert "deleteWebhook" in caught.value.sentence
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 def test_whatever_breaks_everything_that_was_said_is_told_once(there: GroupWorld, seed: int) -> None:
     chance = random.Random(seed)
     cursor = begun(there)
@@ -441,7 +441,7 @@ def test_whatever_breaks_everything_that_was_said_is_told_once(there: GroupWorld
             there.behave()
         else:
             pull(chance.randint(1, 6))
-    for _ in range(60):
+    for _ in range(5):
         there.time += 3
         pull(chance.randint(1, 6))
     told = [file.ref.partition("/")[2] for one in seen for file in one.attachments]
