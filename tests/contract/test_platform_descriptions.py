@@ -28,7 +28,18 @@ def vk_api(vk_contracts: Path | None) -> VkApi:
 
 
 def test_what_the_telegram_simulator_tells_is_what_the_bot_api_describes(bot_api: BotApi) -> None:
-    telegram = TelegramSimulator("7000001:" + "A" * 35)
+    with TelegramSimulator("7000001:" + "A" * 35) as telegram:
+        something_of_everything(telegram)
+    kinds = {word for update in telegram.updates for word in update if word != "update_id"}
+    assert kinds >= {"message", "edited_message", "business_message", "deleted_business_messages"}
+    for update in telegram.updates:
+        assert bot_api.fits(update, ["Update"]), update
+    broken = telegram.updates[0] | {"message": {"text": "no chat"}}
+    assert not bot_api.fits(broken, ["Update"])
+
+
+def something_of_everything(telegram: TelegramSimulator) -> None:
+    """People write, edit, delete, in every kind of chat."""
     ann, owner = telegram.person("Ann", "ann"), telegram.person("Owner")
     cats = telegram.group("Cats", username="cats")
     post = telegram.channel_post(cats, "New prices", photo=telegram.photo(b"x"))
@@ -38,12 +49,6 @@ def test_what_the_telegram_simulator_tells_is_what_the_bot_api_describes(bot_api
     connection = telegram.connect_business(owner)
     telegram.delete(telegram.say_in_business(connection, ann, "hello"))
     telegram.migrate(telegram.group("Family", basic=True))
-    kinds = {word for update in telegram.updates for word in update if word != "update_id"}
-    assert kinds >= {"message", "edited_message", "business_message", "deleted_business_messages"}
-    for update in telegram.updates:
-        assert bot_api.fits(update, ["Update"]), update
-    broken = telegram.updates[0] | {"message": {"text": "no chat"}}
-    assert not bot_api.fits(broken, ["Update"])
 
 
 @pytest.mark.parametrize(

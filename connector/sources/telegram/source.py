@@ -69,7 +69,7 @@ class TelegramOptions(SourceOptions):
         default="thread_and_author", description="what belongs on one ticket: a whole thread, or one author in it"
     )
     poll: float = Field(default=0.5, ge=0.05, description="seconds between two pulls; default with a webhook: 30")
-    long_poll: int = Field(default=4, ge=0, le=25, description="seconds Telegram may wait for something to tell")
+    long_poll: int = Field(default=4, ge=0, le=10, description="seconds Telegram may wait for something to tell")
     webhook_url: str | None = Field(
         default=None, description="our public https address ending in /hooks/NAME; Telegram is told it at the start"
     )

@@ -75,7 +75,7 @@ class VkOptions(SourceOptions):
         default="thread_and_author", description="what belongs on one ticket: a whole thread, or one author in it"
     )
     poll: float = Field(default=0.5, ge=0.05, description="seconds between two pulls; default with the callback: 30")
-    long_poll: int = Field(default=4, ge=0, le=25, description="seconds VK may wait for something to tell")
+    long_poll: int = Field(default=4, ge=0, le=10, description="seconds VK may wait for something to tell")
     max_comment: int = Field(default=4_000, ge=100, description="characters that fit in one comment")
     max_parts: int = Field(
         default=4, ge=1, le=20, description="comments or messages a longer reply may be split into"
