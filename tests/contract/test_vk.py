@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import Loopback
 
 from connector.adapter import Hook
 from connector.errors import (
@@ -26,7 +27,7 @@ from connector.errors import (
     Unsupported,
 )
 from connector.http import Http
-from connector.model import Cursor, Key, Mention, ReplyDraft, key_of
+from connector.model import Attachment, Cursor, Key, Mention, ReplyDraft, key_of
 from connector.sources.vk import Vk, VkOptions
 from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, drained
 from connector.testing.simulators.vk import VkSimulator
@@ -547,6 +548,47 @@ def test_a_private_answer_goes_by_message_to_who_allows_it(there: WallWorld) -> 
     there.vk.allowed.clear()
     with pytest.raises(Closed):
         there.source.prepare(ReplyDraft(mention, "x", private=True))
+
+
+def test_pictures_go_along_and_other_files_as_links(there: WallWorld) -> None:
+    source = there.again(allow_private_addresses=True)
+    source.http.allow_private = True
+    comment = heard(there)
+    with Loopback(lambda _: (200, {"Content-Type": "image/png"}, b"a picture")) as files:
+        picture = Attachment(f"{files.url}/a.png", "image/png", "a.png")
+        paper = Attachment(f"{files.url}/b.pdf", "application/pdf", "b.pdf")
+        gone = Attachment("http://127.0.0.1:9/c.png", "image/png", "c.png")
+        for private, word in ((False, "attachments"), (True, "attachment")):
+            draft = ReplyDraft(comment, "Look", attachments=(picture, paper, gone), private=private)
+            source.send(source.prepare(draft), key_of(word))
+            _, params = there.vk.asked[-1]
+            number = max(there.vk.uploads)
+            assert params[word] == f"photo-77_{number}_key"
+            assert there.vk.uploads[number] == b"a picture"
+            assert params["message"] == f"Look\n\nb.pdf: {files.url}/b.pdf\nc.png: http://127.0.0.1:9/c.png"
+        source.send(source.prepare(ReplyDraft(comment, "", attachments=(picture,))), key_of("no words"))
+    assert "message" not in there.vk.asked[-1][1]
+
+
+def test_without_an_administrators_token_a_picture_below_a_post_is_linked(messages: MessageWorld) -> None:
+    cursor = begun(messages)
+    messages.vk.comment("wall", messages.post, messages.ann, "hello")
+    (mention,) = pulled(messages.source, cursor, 1)
+    picture = Attachment("https://x.example/a.png", "image/png", "a.png")
+    answered(messages, mention, "Look", attachments=(picture,))
+    assert messages.posted() == ["Look\n\na.png: https://x.example/a.png"]
+
+
+def test_a_history_without_the_numbers_is_read_by_its_words(messages: MessageWorld) -> None:
+    mention = heard(messages)
+    request = messages.source.prepare(ReplyDraft(mention, "Found?"))
+    receipt = messages.source.send(request, key_of("k"))
+    for some in messages.vk._messages.values():
+        for one in some:
+            one["random_id"] = 0
+    assert [one.id for one in messages.source.find(request, key_of("k"))] == [receipt.id]
+    other = messages.source.prepare(ReplyDraft(mention, "Something else"))
+    assert messages.source.find(other, key_of("o")) == ()
 
 
 @pytest.mark.parametrize(

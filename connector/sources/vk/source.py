@@ -41,6 +41,7 @@ from connector.model import (
 from connector.sources.base import Source, SourceCapabilities, SourceOptions
 from connector.sources.vk.answers import Answers
 from connector.sources.vk.api import Api, Json
+from connector.sources.vk.files import Uploads, with_links
 from connector.sources.vk.gap import Again, Authors, Memory
 from connector.sources.vk.words import CHATS, Place, Reader, author_of, files_of, memo_of, text_of
 
@@ -120,6 +121,7 @@ class Vk(Source):
         find_reply=True,
         enrich=True,
         attachments_in=True,
+        attachments_out=True,
     )
 
     def __init__(self, name: str, options: VkOptions, http: Http, *, clock: Callable[[], float] = time.time) -> None:
@@ -134,6 +136,7 @@ class Vk(Source):
         self._reader = Reader(name, options.group_id, frozenset(options.own_accounts))
         self._again = Again(self._api, self._reader)
         self._answers = Answers(self._api, options.group_id)
+        self._uploads = Uploads(self._api, http, options.group_id)
         self._session: tuple[str, str] | None = None
         self._authors = Authors()
         self._lock = threading.Lock()
@@ -344,7 +347,7 @@ class Vk(Source):
         return ReplyLimits(self.options.max_comment, self.options.max_parts)
 
     def prepare(self, draft: ReplyDraft) -> Request:
-        """The comment or message. Gone: what it answers was deleted."""
+        """The comment or message, its pictures uploaded. Gone: what it answers was deleted."""
         place = self._place(draft.mention)
         frozen: dict[str, Any] = {"text": draft.text, "at": int(self._clock())}
         if draft.previous is not None:
@@ -364,6 +367,8 @@ class Vk(Source):
             root = int(memo_of(draft.mention).get("root") or place.number)
             frozen |= {"kind": place.kind, "owner": place.owner, "thing": place.thing, "answers": place.number}
             frozen["root"] = root
+        files, missing = self._uploads.upload(draft.attachments, frozen.get("peer", 0))
+        frozen |= {"text": with_links(draft.text, missing), "files": files}
         return Request("reply", json.dumps(frozen, ensure_ascii=False, separators=(",", ":")))
 
     def send(self, request: Request, key: Key) -> Receipt:
