@@ -399,6 +399,7 @@ def test_an_administrators_token_that_is_no_longer_good_keeps_no_message_out(the
 
 
 def test_after_a_stop_of_the_callback_what_was_missed_is_read(there: WallWorld) -> None:
+    there.vk.add_callback(SECRET)
     source = there.again(confirmation=CONFIRMATION)
     cursor = source.fetch(None, 50).cursor
     there.vk.later = 60
@@ -444,6 +445,22 @@ def test_whatever_breaks_and_is_lost_everything_that_was_said_is_told(there: Wal
         pull(chance.randint(1, 6))
     assert {one.external_id for one in seen} == set(said)
     assert {one.version for one in seen} <= {""}
+
+
+def test_a_callback_that_vk_paused_is_told_and_what_was_missed_is_read_when_it_calls_again(there: WallWorld) -> None:
+    source = there.again(confirmation=CONFIRMATION)
+    cursor = source.fetch(None, 50).cursor
+    with pytest.raises(Temporary, match="no server has our secret key"):
+        source.fetch(cursor, 50)
+    there.vk.add_callback("of-somebody-else")
+    server = there.vk.add_callback(SECRET, "failed")
+    there.vk.later = 1_000
+    said = there.say("VK did not call")
+    with pytest.raises(Temporary, match="its server is failed") as caught:
+        source.fetch(cursor, 50)
+    assert SECRET not in str(caught.value)
+    server["status"] = "ok"
+    assert [one.external_id for one in pulled(source, cursor)] == [said]
 
 
 # --- by hook -------------------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ class VkSimulator:
         self.later = 0
         self.events: list[Json] = []
         self.uploads: dict[int, bytes] = {}
+        self.callbacks: list[Json] = []
         self._description = Description(contracts) if contracts else None
         self._people: dict[int, Json] = {}
         self._things: dict[str, dict[int, Json]] = {kind: {} for kind in _KINDS}
@@ -174,6 +175,12 @@ class VkSimulator:
             ours = [one for some in self._comments.values() for one in some if one["from_id"] == -self.group]
             ours += [one for some in self._messages.values() for one in some if one["out"]]
             return [str(one["text"]) for one in sorted(ours, key=lambda one: int(one["id"]))]
+
+    def add_callback(self, secret: str, status: str = "ok") -> Json:
+        """A server of the Callback API; its `status` may be changed."""
+        server = {"id": next(self._numbers), "title": "ours", "creator_id": 1, "url": "https://we.example/hooks/club"}
+        self.callbacks.append(server | {"secret_key": secret, "status": status})
+        return self.callbacks[-1]
 
     def call_of(self, event: Json, secret: str) -> bytes:
         """The body of the call that brings an event to the callback."""
@@ -314,6 +321,7 @@ class VkSimulator:
                 "key": self._key,
                 "ts": str(len(self.events)),
             },
+            "groups.getCallbackServers": lambda _: {"count": len(self.callbacks), "items": self.callbacks},
             "users.get": lambda p: [self._people[n] for n in map(int, p["user_ids"].split(",")) if n in self._people],
             "messages.send": self._send,
             "messages.getHistory": self._history,
