@@ -4,6 +4,7 @@ description where that is at hand."""
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -405,6 +406,48 @@ def test_two_programs_and_a_forgotten_webhook_are_told_with_the_remedy(there: Gr
     with pytest.raises(Rejected) as caught:
         there.source.fetch(cursor, 50)
     assert "deleteWebhook" in caught.value.sentence
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_breaks_everything_that_was_said_is_told_once(there: GroupWorld, seed: int) -> None:
+    chance = random.Random(seed)
+    cursor = begun(there)
+    said: set[str] = set()
+    sent: set[str] = set()
+    seen: list[Mention] = []
+
+    def pull(limit: int) -> None:
+        nonlocal cursor
+        source = there.again() if chance.random() < 0.2 else there.source
+        page = source.fetch(cursor, limit)
+        assert len(page.items) <= limit
+        seen.extend(page.items)
+        cursor = page.cursor
+
+    for step in range(80):
+        there.time += chance.random() * 1.5
+        what = chance.random()
+        if what < 0.3:
+            said.add(there.say(f"number {step}"))
+        elif what < 0.6:  # one picture of one of two albums, which come woven into one another
+            photo = there.telegram.photo(str(step).encode())
+            sent.add(photo[-1]["file_id"])
+            album = f"{step // 20}{chance.choice('ab')}"
+            there.telegram.say(there.cats, there.ann, media_group_id=album, photo=photo)
+        elif what < 0.75:
+            there.misbehave(chance.choice(["broken", "cut", "nonsense"]))
+            with pytest.raises(ConnectorError):
+                pull(50)
+            there.behave()
+        else:
+            pull(chance.randint(1, 6))
+    for _ in range(5):
+        there.time += 3
+        pull(chance.randint(1, 6))
+    told = [file.ref.partition("/")[2] for one in seen for file in one.attachments]
+    assert sorted(told) == sorted(sent)
+    assert [one.external_id for one in seen if one.text] == sorted(said, key=lambda name: int(name.split("/")[1]))
+    assert len({one.external_id for one in seen}) == len(seen)
 
 
 # --- by hook -------------------------------------------------------------------------------------------------

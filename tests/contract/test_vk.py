@@ -4,12 +4,14 @@ where that is at hand."""
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import Loopback
 
 from connector.adapter import Hook
 from connector.errors import (
@@ -25,7 +27,7 @@ from connector.errors import (
     Unsupported,
 )
 from connector.http import Http
-from connector.model import Cursor, Key, Mention, ReplyDraft, key_of
+from connector.model import Attachment, Cursor, Key, Mention, ReplyDraft, key_of
 from connector.sources.vk import Vk, VkOptions
 from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, drained
 from connector.testing.simulators.vk import VkSimulator
@@ -397,6 +399,7 @@ def test_an_administrators_token_that_is_no_longer_good_keeps_no_message_out(the
 
 
 def test_after_a_stop_of_the_callback_what_was_missed_is_read(there: WallWorld) -> None:
+    there.vk.add_callback(SECRET)
     source = there.again(confirmation=CONFIRMATION)
     cursor = source.fetch(None, 50).cursor
     there.vk.later = 60
@@ -405,6 +408,59 @@ def test_after_a_stop_of_the_callback_what_was_missed_is_read(there: WallWorld) 
     there.vk.later = 4_000
     said = there.say("nobody was there")
     assert [one.external_id for one in pulled(source, page.cursor)] == [said]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_breaks_and_is_lost_everything_that_was_said_is_told(there: WallWorld, seed: int) -> None:
+    chance = random.Random(seed)
+    topic = there.vk.thing("topic", title="x")
+    cursor = begun(there)
+    said: list[str] = []
+    seen: list[Mention] = []
+
+    def pull(limit: int) -> None:
+        nonlocal cursor
+        page = (there.again() if chance.random() < 0.2 else there.source).fetch(cursor, limit)
+        assert len(page.items) <= limit
+        seen.extend(page.items)
+        cursor = page.cursor
+
+    for step in range(5):
+        there.vk.later += chance.randint(0, 30)
+        what = chance.random()
+        if what < 0.3:
+            said.append(there.say(f"number {step}"))
+        elif what < 0.5:
+            said.append(f"topic-77_{topic}_{there.vk.comment('topic', topic, there.ann, f'number {step}')}")
+        elif what < 0.6:
+            there.vk.lose_events(chance.choice([1, 2, 3]))
+        elif what < 0.7:
+            there.misbehave(chance.choice(["broken", "cut", "nonsense"]))  # type: ignore[arg-type]
+            with pytest.raises(ConnectorError):
+                pull(50)
+            there.behave()
+        else:
+            pull(chance.randint(1, 6))
+    for _ in range(80):
+        pull(chance.randint(1, 6))
+    assert {one.external_id for one in seen} == set(said)
+    assert {one.version for one in seen} <= {""}
+
+
+def test_a_callback_that_vk_paused_is_told_and_what_was_missed_is_read_when_it_calls_again(there: WallWorld) -> None:
+    source = there.again(confirmation=CONFIRMATION)
+    cursor = source.fetch(None, 50).cursor
+    with pytest.raises(Temporary, match="no server has our secret key"):
+        source.fetch(cursor, 50)
+    there.vk.add_callback("of-somebody-else")
+    server = there.vk.add_callback(SECRET, "failed")
+    there.vk.later = 1_000
+    said = there.say("VK did not call")
+    with pytest.raises(Temporary, match="its server is failed") as caught:
+        source.fetch(cursor, 50)
+    assert SECRET not in str(caught.value)
+    server["status"] = "ok"
+    assert [one.external_id for one in pulled(source, cursor)] == [said]
 
 
 # --- by hook -------------------------------------------------------------------------------------------------
@@ -509,6 +565,47 @@ def test_a_private_answer_goes_by_message_to_who_allows_it(there: WallWorld) -> 
     there.vk.allowed.clear()
     with pytest.raises(Closed):
         there.source.prepare(ReplyDraft(mention, "x", private=True))
+
+
+def test_pictures_go_along_and_other_files_as_links(there: WallWorld) -> None:
+    source = there.again(allow_private_addresses=True)
+    source.http.allow_private = True
+    comment = heard(there)
+    with Loopback(lambda _: (200, {"Content-Type": "image/png"}, b"a picture")) as files:
+        picture = Attachment(f"{files.url}/a.png", "image/png", "a.png")
+        paper = Attachment(f"{files.url}/b.pdf", "application/pdf", "b.pdf")
+        gone = Attachment("http://127.0.0.1:9/c.png", "image/png", "c.png")
+        for private, word in ((False, "attachments"), (True, "attachment")):
+            draft = ReplyDraft(comment, "Look", attachments=(picture, paper, gone), private=private)
+            source.send(source.prepare(draft), key_of(word))
+            _, params = there.vk.asked[-1]
+            number = max(there.vk.uploads)
+            assert params[word] == f"photo-77_{number}_key"
+            assert there.vk.uploads[number] == b"a picture"
+            assert params["message"] == f"Look\n\nb.pdf: {files.url}/b.pdf\nc.png: http://127.0.0.1:9/c.png"
+        source.send(source.prepare(ReplyDraft(comment, "", attachments=(picture,))), key_of("no words"))
+    assert "message" not in there.vk.asked[-1][1]
+
+
+def test_without_an_administrators_token_a_picture_below_a_post_is_linked(messages: MessageWorld) -> None:
+    cursor = begun(messages)
+    messages.vk.comment("wall", messages.post, messages.ann, "hello")
+    (mention,) = pulled(messages.source, cursor, 1)
+    picture = Attachment("https://x.example/a.png", "image/png", "a.png")
+    answered(messages, mention, "Look", attachments=(picture,))
+    assert messages.posted() == ["Look\n\na.png: https://x.example/a.png"]
+
+
+def test_a_history_without_the_numbers_is_read_by_its_words(messages: MessageWorld) -> None:
+    mention = heard(messages)
+    request = messages.source.prepare(ReplyDraft(mention, "Found?"))
+    receipt = messages.source.send(request, key_of("k"))
+    for some in messages.vk._messages.values():
+        for one in some:
+            one["random_id"] = 0
+    assert [one.id for one in messages.source.find(request, key_of("k"))] == [receipt.id]
+    other = messages.source.prepare(ReplyDraft(mention, "Something else"))
+    assert messages.source.find(other, key_of("o")) == ()
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ def test_a_comment_becomes_a_ticket_and_a_lost_answer_stands_there_once(world: D
 
 
 def test_the_callback_hears_what_it_wants_and_only_after_it_is_durable(world: DaemonWorld, vk: VkSimulator) -> None:
+    vk.add_callback(SECRET)
     world.settings["sources"]["club"] |= {"secret": SECRET, "confirmation": CONFIRMATION}
     hooks = f"{world.start().url}/hooks/club"
     asked = json.dumps({"type": "confirmation", "group_id": 77})

@@ -68,8 +68,8 @@ class TelegramOptions(SourceOptions):
     conversation: Literal["thread", "thread_and_author"] = Field(
         default="thread_and_author", description="what belongs on one ticket: a whole thread, or one author in it"
     )
-    poll: float = Field(default=0.5, ge=0.05, description="seconds between two pulls")
-    long_poll: int = Field(default=4, ge=0, le=25, description="seconds Telegram may wait for something to tell")
+    poll: float = Field(default=0.5, ge=0.05, description="seconds between two pulls; default with a webhook: 30")
+    long_poll: int = Field(default=4, ge=0, le=10, description="seconds Telegram may wait for something to tell")
     webhook_url: str | None = Field(
         default=None, description="our public https address ending in /hooks/NAME; Telegram is told it at the start"
     )
@@ -99,6 +99,14 @@ class TelegramOptions(SourceOptions):
         if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value.get_secret_value()):
             raise ValueError("may have letters, digits, _ and - only, at most 256")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _looks_seldom_when_called(cls, data: Any) -> Any:
+        """With a webhook a pull only looks after that: not twice a second, since each look is a write."""
+        if isinstance(data, Mapping) and data.get("webhook_url") is not None:
+            return {"poll": 30.0, **data}
+        return data
 
     @model_validator(mode="after")
     def _has_a_lock(self) -> TelegramOptions:

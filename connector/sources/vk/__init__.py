@@ -20,7 +20,7 @@ mentions, but `sent5_70` (peer, message id) for messages.
 
     source    the Source itself               gap     reading again what was missed
     answers   posting, and looking for it     words   their JSON to our words
-    api       calls, two tokens, refusals
+    api       calls, two tokens, refusals     files   pictures of agents
 """
 
 from __future__ import annotations

@@ -20,9 +20,12 @@ _SLACK = 120
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The community's own comments and messages. What is frozen: `kind` (message, or that of a place), `text`, `at`
-    (when it was made ready), `answers` (the comment or message), `after` (the part before); `peer` for messages, else
-    `owner`, `thing` and `root` (the comment that begins the branch)."""
+    """The community's own comments and messages.
+
+    What is frozen: `kind` (message, or that of a place), `text`, `files` (what was uploaded), `at` (when it was made
+    ready), `answers` (the comment or message), `after` (the part before); `peer` for messages, else `owner`, `thing`
+    and `root` (the comment that begins the branch).
+    """
 
     api: Api
     group: int
@@ -30,7 +33,8 @@ class Answers:
     def post(self, frozen: Json, key: Key) -> Receipt:
         """One comment or message. The guard against doubles goes with it: a number made from the key."""
         if frozen["kind"] == "message":
-            params = {"peer_id": frozen["peer"], "message": frozen["text"], "random_id": _random_id(key)}
+            params = {"peer_id": frozen["peer"], "message": frozen["text"] or None, "random_id": _random_id(key)}
+            params["attachment"] = ",".join(frozen["files"]) or None
             if frozen.get("answers"):
                 reply = {"peer_id": frozen["peer"], "conversation_message_ids": [frozen["answers"]], "is_reply": 1}
                 params["forward"] = json.dumps(reply, separators=(",", ":"))
@@ -44,19 +48,16 @@ class Answers:
         if frozen["kind"] == "message":
             params = {"peer_id": frozen["peer"], "count": 200, "group_id": self.group}
             sent = self._items("messages.getHistory", params, user=False)
-            return tuple(
-                self._receipt(frozen, one["id"])
-                for one in reversed(sent)
-                if one.get("random_id") == _random_id(key) and one.get("from_id") == -self.group
-            )
+            ours = [one for one in reversed(sent) if one.get("from_id") == -self.group]
+            found = [one for one in ours if one.get("random_id") == _random_id(key)]
+            if not found:  # a history that does not tell the numbers: then by its words
+                found = [one for one in self._since(frozen, ours) if not one.get("random_id")]
+                found = [one for one in found if _said(str(one.get("text") or "")) == _said(frozen["text"])]
+            return tuple(self._receipt(frozen, one["id"]) for one in found)
         if not self.api.has_user:
             raise Unsupported("without user_token comments cannot be looked up", service=self.api.name)
         wanted = _said(frozen["text"])
-        since = [
-            one
-            for one in self._ours(frozen)
-            if int(one["date"]) >= frozen["at"] - _SLACK and int(one["id"]) > frozen.get("after", 0)
-        ]
+        since = self._since(frozen, self._ours(frozen))
         found = [one for one in since if _said(str(one.get("text") or "")) == wanted]
         if since and not found:
             raise Unsupported("a comment of ours is there, but with other words", service=self.api.name)
@@ -112,6 +113,11 @@ class Answers:
         found = next((one for one in items if isinstance(one, Mapping)), None)
         return None if found is None or found.get("deleted") or found.get("is_deleted") else found
 
+    def _since(self, frozen: Json, items: list[Json]) -> list[Json]:
+        """Those said since it was made ready, and after the part before."""
+        after = frozen.get("after", 0)
+        return [one for one in items if int(one["date"]) >= frozen["at"] - _SLACK and int(one["id"]) > after]
+
     def _ours(self, frozen: Json) -> list[Json]:
         """The community's own comments, newest first, in the place that was answered."""
         kind, owner, thing = frozen["kind"], frozen["owner"], frozen["thing"]
@@ -153,7 +159,8 @@ class Answers:
 
 def _comment_call(frozen: Json, group: int) -> tuple[str, dict[str, Any], bool]:
     """Method, parameters but for the guid, and whether an administrator has to call it (access_token_type)."""
-    kind, words = frozen["kind"], {"message": frozen["text"]}
+    kind = frozen["kind"]
+    words = {"message": frozen["text"] or None, "attachments": frozen["files"] or None}
     answers = {"reply_to_comment": frozen["answers"]} if frozen["answers"] else {}
     if kind == "wall":
         place = {"owner_id": frozen["owner"], "post_id": frozen["thing"], "from_group": group}

@@ -7,6 +7,8 @@ those of errors.json in VKCOM/vk-api-schema; how long to wait VK does not say, s
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -22,7 +24,7 @@ from connector.errors import (
     Temporary,
     Uncertain,
 )
-from connector.http import Answer, Http
+from connector.http import Answer, Download, Http
 from connector.log import remember_secret
 
 VERSION = "5.199"
@@ -63,6 +65,17 @@ class Api:
         if told is None or not ("failed" in told or isinstance(told.get("updates"), list)):
             raise BadAnswer("the answer holds no updates", service=self.name, operation="a_check")
         return told
+
+    def upload(self, url: str, name: str, file: Download) -> Json | None:
+        """What an upload server answers to a picture; None when it cannot be read."""
+        boundary, shown = secrets.token_hex(16), re.sub(r'["\r\n]', "_", name)
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="photo"; filename="{shown}"\r\n'
+            f"Content-Type: {file.type}\r\n\r\n"
+        )
+        body = head.encode() + file.content + f"\r\n--{boundary}--\r\n".encode()
+        kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        return _object(self._http.call("POST", url, operation="upload", body=body, headers=kind, read=True))
 
     def _call(self, method: str, params: Json, *, user: bool, read: bool) -> Any:
         who = "user" if user else "community"

@@ -43,8 +43,8 @@ class Authors:
 
 @dataclass(slots=True)
 class Memory:
-    """`ts`: the last event that was told; `skip`: how many after it were told as well. `at`: when we last heard from
-    VK (Unix seconds). `since` and `todo`: what is still to be read again, and how far back."""
+    """`ts`: the last event that was told; `skip`: how many after it were told as well. `at`: when all that had
+    happened was told (Unix seconds). `since` and `todo`: what is still to be read again, and how far back."""
 
     ts: str = ""
     skip: int = 0

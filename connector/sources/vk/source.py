@@ -41,6 +41,7 @@ from connector.model import (
 from connector.sources.base import Source, SourceCapabilities, SourceOptions
 from connector.sources.vk.answers import Answers
 from connector.sources.vk.api import Api, Json
+from connector.sources.vk.files import Uploads, with_links
 from connector.sources.vk.gap import Again, Authors, Memory
 from connector.sources.vk.words import CHATS, Place, Reader, author_of, files_of, memo_of, text_of
 
@@ -74,8 +75,8 @@ class VkOptions(SourceOptions):
     conversation: Literal["thread", "thread_and_author"] = Field(
         default="thread_and_author", description="what belongs on one ticket: a whole thread, or one author in it"
     )
-    poll: float = Field(default=0.5, ge=0.05, description="seconds between two pulls")
-    long_poll: int = Field(default=4, ge=0, le=25, description="seconds VK may wait for something to tell")
+    poll: float = Field(default=0.5, ge=0.05, description="seconds between two pulls; default with the callback: 30")
+    long_poll: int = Field(default=4, ge=0, le=10, description="seconds VK may wait for something to tell")
     max_comment: int = Field(default=4_000, ge=100, description="characters that fit in one comment")
     max_parts: int = Field(
         default=4, ge=1, le=20, description="comments or messages a longer reply may be split into"
@@ -88,6 +89,14 @@ class VkOptions(SourceOptions):
         if not value.startswith(("http://", "https://")):
             raise ValueError("has to begin with https://")
         return value.rstrip("/")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _looks_seldom_when_called(cls, data: Any) -> Any:
+        """With the Callback API a pull only notes the time: not twice a second, since each note is a write."""
+        if isinstance(data, Mapping) and data.get("confirmation") is not None:
+            return {"poll": 30.0, **data}
+        return data
 
     @model_validator(mode="after")
     def _has_a_lock(self) -> VkOptions:
@@ -120,6 +129,7 @@ class Vk(Source):
         find_reply=True,
         enrich=True,
         attachments_in=True,
+        attachments_out=True,
     )
 
     def __init__(self, name: str, options: VkOptions, http: Http, *, clock: Callable[[], float] = time.time) -> None:
@@ -134,6 +144,7 @@ class Vk(Source):
         self._reader = Reader(name, options.group_id, frozenset(options.own_accounts))
         self._again = Again(self._api, self._reader)
         self._answers = Answers(self._api, options.group_id)
+        self._uploads = Uploads(self._api, http, options.group_id)
         self._session: tuple[str, str] | None = None
         self._authors = Authors()
         self._lock = threading.Lock()
@@ -174,35 +185,51 @@ class Vk(Source):
             return Page((), Memory(ts=ts, at=now).written())
         memory = Memory.read(cursor)
         told: list[Mention] = []
-        more = False
+        lost = more = False
         if self.options.confirmation is not None:
+            self._raise_unless_called()
             if now - memory.at > max(_STOPPED, 4 * self.options.poll):
                 memory.missed(user=self._api.has_user)
         else:
-            more = self._listen(memory, told, limit)
+            lost, more = self._listen(memory, told, limit)
         if memory.todo and len(told) < limit:
             told += self._again.step(memory, limit - len(told))
-        memory.at = now
+        if not lost and not more:
+            memory.at = now
         for mention in told:
             memory.authors.add(mention)
         return Page(tuple(told), memory.written(), more or bool(memory.todo))
 
-    def _listen(self, memory: Memory, told: list[Mention], limit: int) -> bool:
-        """What Long Poll tells after `ts`; whether there is more."""
+    def _raise_unless_called(self) -> None:
+        """Temporary while VK does not call us: it pauses a server that did not answer, and tells nobody. The cursor
+        stays, so that what was missed is read when it calls again."""
+        answer = self._api.read("groups.getCallbackServers", {"group_id": self.options.group_id})
+        servers = answer.get("items") if isinstance(answer, Mapping) else None
+        if not isinstance(servers, list):
+            raise BadAnswer("the answer names no servers", service=self.name, operation="getCallbackServers")
+        secret = self.options.secret.get_secret_value() if self.options.secret is not None else ""
+        states = {one.get("status") for one in servers if one.get("secret_key") == secret}
+        if "ok" not in states:
+            why = f"its server is {', '.join(sorted(map(str, states)))}" if states else "no server has our secret key"
+            raise Temporary(f"VK does not call us: {why} (Manage → API usage → Callback API)", service=self.name)
+
+    def _listen(self, memory: Memory, told: list[Mention], limit: int) -> tuple[bool, bool]:
+        """What Long Poll tells after `ts`; whether it had nothing to tell but that it lost something, and whether
+        there is more."""
         server, key = self._session or self._server()[:2]
         wait = 0 if memory.todo or memory.skip else self.options.long_poll
         answer = self._api.poll(server, key, memory.ts, wait)
         if failed := answer.get("failed"):
             self._lost(memory, failed, answer)
-            return False
+            return True, False
         updates = answer["updates"]
         for number, update in enumerate(updates[memory.skip :], memory.skip):
             if len(told) >= limit:
                 memory.skip = number
-                return True
+                return False, True
             told += self._told(update, memory.authors, told)
         memory.ts, memory.skip = str(answer["ts"]), 0
-        return False
+        return False, False
 
     def _lost(self, memory: Memory, failed: Any, answer: Json) -> None:
         """1: events were lost, go on with the given ts; 2: the key is too old; 3: both begin anew."""
@@ -342,7 +369,7 @@ class Vk(Source):
         return ReplyLimits(self.options.max_comment, self.options.max_parts)
 
     def prepare(self, draft: ReplyDraft) -> Request:
-        """The comment or message. Gone: what it answers was deleted."""
+        """The comment or message, its pictures uploaded. Gone: what it answers was deleted."""
         place = self._place(draft.mention)
         frozen: dict[str, Any] = {"text": draft.text, "at": int(self._clock())}
         if draft.previous is not None:
@@ -362,6 +389,8 @@ class Vk(Source):
             root = int(memo_of(draft.mention).get("root") or place.number)
             frozen |= {"kind": place.kind, "owner": place.owner, "thing": place.thing, "answers": place.number}
             frozen["root"] = root
+        files, missing = self._uploads.upload(draft.attachments, frozen.get("peer", 0))
+        frozen |= {"text": with_links(draft.text, missing), "files": files}
         return Request("reply", json.dumps(frozen, ensure_ascii=False, separators=(",", ":")))
 
     def send(self, request: Request, key: Key) -> Receipt:

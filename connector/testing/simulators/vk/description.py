@@ -46,6 +46,8 @@ def _problem(value: str, field: dict[str, Any]) -> str:
         if len(value.split(",")) > field.get("maxItems", 10**9):
             return "has too many items"
         return next((problem for one in value.split(",") if (problem := _problem(one, inside))), "")
+    if "enum" in field and value not in map(str, field["enum"]):
+        return f"is none of {field['enum']}"
     if "string" in kinds:
         return "is too long" if len(value) > field.get("maxLength", 10**9) else ""
     if "boolean" in kinds and not _BOOLEAN.fullmatch(value):
@@ -54,6 +56,4 @@ def _problem(value: str, field: dict[str, Any]) -> str:
         return "is no integer"
     if "integer" in kinds and not field.get("minimum", -(2**63)) <= int(value) <= field.get("maximum", 2**63):
         return "is out of range"
-    if "enum" in field and value not in map(str, field["enum"]):
-        return f"is none of {field['enum']}"
     return ""

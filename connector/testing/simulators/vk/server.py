@@ -49,6 +49,8 @@ class VkSimulator:
         self.allowed: set[int] = set()
         self.later = 0
         self.events: list[Json] = []
+        self.uploads: dict[int, bytes] = {}
+        self.callbacks: list[Json] = []
         self._description = Description(contracts) if contracts else None
         self._people: dict[int, Json] = {}
         self._things: dict[str, dict[int, Json]] = {kind: {} for kind in _KINDS}
@@ -174,6 +176,12 @@ class VkSimulator:
             ours += [one for some in self._messages.values() for one in some if one["out"]]
             return [str(one["text"]) for one in sorted(ours, key=lambda one: int(one["id"]))]
 
+    def add_callback(self, secret: str, status: str = "ok") -> Json:
+        """A server of the Callback API; its `status` may be changed."""
+        server = {"id": next(self._numbers), "title": "ours", "creator_id": 1, "url": "https://we.example/hooks/club"}
+        self.callbacks.append(server | {"secret_key": secret, "status": status})
+        return self.callbacks[-1]
+
     def call_of(self, event: Json, secret: str) -> bytes:
         """The body of the call that brings an event to the callback."""
         return json.dumps({**event, "secret": secret}, ensure_ascii=False).encode()
@@ -227,6 +235,8 @@ class VkSimulator:
     def answer(self, verb: str, target: str, authorization: str, body: bytes) -> Told | None:
         """Status, headers and body of one call; None: hang up."""
         parts = urlsplit(target)
+        if parts.path == "/upload":
+            return self._uploaded(body)
         polled = parts.path == "/lp"
         method = "lp" if polled else parts.path.removeprefix("/method/")
         with self._lock:
@@ -256,6 +266,23 @@ class VkSimulator:
         if self._how == "refuses" and method != "lp":
             return 200, {}, b'{"error": {"error_code": 100, "error_msg": "One of the parameters is invalid"}}'
         return None
+
+    def _uploaded(self, body: bytes) -> Told:
+        head, _, rest = body.partition(b"\r\n\r\n")
+        with self._lock:
+            self.calls.append("upload")
+            if b'name="photo"' not in head:
+                return 200, {}, b'{"error": "ERR_UPLOAD_BAD_IMAGE_SIZE"}'
+            number = next(self._numbers)
+            self.uploads[number] = rest.rpartition(b"\r\n--")[0].removesuffix(b"--" + head.split(b"\r\n")[0][2:])
+            told = {"server": 5, "photo": json.dumps([{"photo": str(number)}]), "hash": f"h{number}"}
+            return 200, {}, json.dumps(told).encode()
+
+    def _saved(self, params: dict[str, str]) -> list[Json]:
+        number = int(json.loads(params["photo"])[0]["photo"])
+        if params.get("hash") != f"h{number}" or params.get("server") != "5":
+            raise VkError(121, "Invalid hash")
+        return [{"id": number, "owner_id": -self.group, "access_key": "key"}]
 
     def _polled(self, params: dict[str, str]) -> Json:
         if self._how == "unauthorized" or params.get("key") != self._key:
@@ -294,6 +321,7 @@ class VkSimulator:
                 "key": self._key,
                 "ts": str(len(self.events)),
             },
+            "groups.getCallbackServers": lambda _: {"count": len(self.callbacks), "items": self.callbacks},
             "users.get": lambda p: [self._people[n] for n in map(int, p["user_ids"].split(",")) if n in self._people],
             "messages.send": self._send,
             "messages.getHistory": self._history,
@@ -301,6 +329,10 @@ class VkSimulator:
             "messages.getByConversationMessageId": self._by_number,
             "messages.isMessagesFromGroupAllowed": lambda p: {"is_allowed": int(int(p["user_id"]) in self.allowed)},
             "wall.getComment": self._get_comment,
+            "photos.getMessagesUploadServer": lambda _: {"upload_url": f"{self.url}/upload", "album_id": -64},
+            "photos.getWallUploadServer": lambda _: {"upload_url": f"{self.url}/upload", "album_id": -14},
+            "photos.saveMessagesPhoto": self._saved,
+            "photos.saveWallPhoto": self._saved,
             "photos.getAllComments": self._all_comments,
         }
         if method in known:
@@ -325,13 +357,15 @@ class VkSimulator:
             return int(self._guids[guard])
         if peer not in self.allowed:
             raise VkError(901, "Can't send messages for users without permission")
-        if len(params["message"]) > 9000:
+        if len(params.get("message", "")) > 9000:
             raise VkError(914, "Message is too long")
         if "forward" in params:
             forward = json.loads(params["forward"])
             assert forward["is_reply"] == 1
             assert forward["peer_id"] == peer
-        made = self._message(peer, -self.group, params["message"], int(params["random_id"]))
+        if not params.get("message") and not params.get("attachment"):
+            raise VkError(100, "One of the parameters specified was missing or invalid: message is empty")
+        made = self._message(peer, -self.group, params.get("message", ""), int(params["random_id"]))
         self._guids[guard] = made["id"]
         self._tell("message_reply", made)
         return int(made["id"])
@@ -409,11 +443,11 @@ class VkSimulator:
             return self._guids[params["guid"]]
         if thing not in self._things[kind]:
             raise VkError(100, f"One of the parameters specified was missing or invalid: no such {kind}")
-        if not params.get("from_group") or not params.get("message"):
+        if not params.get("from_group") or not (params.get("message") or params.get("attachments")):
             raise VkError(100, "One of the parameters specified was missing or invalid: from_group or message")
         answers = int(params.get("reply_to_comment", 0))
         known = any(one["id"] == answers and not one.get("deleted") for one in self._comments.get((kind, thing), ()))
-        number = self.comment(kind, thing, -self.group, params["message"], answers=answers if known else 0)
+        number = self.comment(kind, thing, -self.group, params.get("message", ""), answers=answers if known else 0)
         told = {"comment_id": number, "parents_stack": []} if kind == "wall" else number
         self._guids[params.get("guid", "")] = told
         return told
