@@ -383,6 +383,19 @@ class ReplyLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyOutlook:
+    """What is known about answering one mention before anybody writes.
+
+    Not `possible`: an agent has to answer by hand, where it was said. `why` tells the agent the reason, or what an
+    answer has to keep to; `closes_at` is the last moment at which the platform takes one.
+    """
+
+    possible: bool = True
+    why: str = ""
+    closes_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FieldSpec:
     """A ticket field of the helpdesk: its id, title, type and, for a choice, the values it takes."""
 

@@ -3,6 +3,8 @@ about an edit. What waits behind it in a busy conversation is carried in the sam
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from connector.errors import Closed, ConnectorError, Gone, Rejected, Temporary, Unsupported
 from connector.flow import notes
 from connector.flow.turn import Turn
@@ -13,6 +15,7 @@ from connector.model import (
     Mention,
     Past,
     Person,
+    ReplyOutlook,
     Settings,
     TicketDraft,
     TicketId,
@@ -21,6 +24,9 @@ from connector.model import (
 )
 from connector.store.queue import Outcome
 from connector.triage import card
+
+BY_HAND = "reply_by_hand"
+"""The tag of a ticket whose mention the source cannot answer, though it answers others."""
 
 _ENRICH_TRIES = 3
 _SHOWN_TICKETS = 5
@@ -73,15 +79,16 @@ def _open(
     turn: Turn, mention: Mention, decision: Decision, follow_up_of: TicketId | None = None, refused: bool = False
 ) -> Outcome:
     """A ticket with the mention as its first comment, then the card as a private note."""
-    desk = turn.desk
+    desk, policy = turn.desk, turn.wiring.policy
     turn.joined = ()
+    outlook = _outlook(turn, mention)
     turn.external_id = f"{mention.source}:{mention.external_id}"
     draft = TicketDraft(
         external_id=turn.external_id,
         subject=decision.subject,
         author=_person(mention),
         html=notes.together_html([(mention, decision.comment)]),
-        settings=decision.settings,
+        settings=_with_outlook(decision.settings, outlook),
         attachments=mention.attachments,
         follow_up_of=follow_up_of,
     )
@@ -90,12 +97,12 @@ def _open(
     if opened.ticket is None:
         raise Rejected("the helpdesk did not say which ticket it opened", service=desk.name)
     turn.ticket = opened.ticket
-    policy = turn.wiring.policy
     html = card(
         mention,
         decision,
-        answers_as=_answers_as(turn, mention),
-        limits="",
+        answers_as=_answers_as(turn, mention) if outlook.possible else "",
+        limits=outlook.why,
+        closes_at=outlook.closes_at,
         zone=policy.zone,
         trace=policy.card_trace,
     )
@@ -169,6 +176,17 @@ def _enriched(turn: Turn, mention: Mention) -> Mention:
 def _person(mention: Mention) -> Person:
     author = mention.author
     return Person(f"{mention.platform}:{author.id}", author.shown, author.url, author.avatar_url)
+
+
+def _outlook(turn: Turn, mention: Mention) -> ReplyOutlook:
+    """What the source knows about answering it; a source that is gone or cannot answer at all knows nothing."""
+    source = turn.wiring.sources.get(mention.source)
+    return source.outlook(mention) if source is not None and source.replies else ReplyOutlook()
+
+
+def _with_outlook(settings: Settings, outlook: ReplyOutlook) -> Settings:
+    """With a tag that views can use where the source answers, but not this."""
+    return settings if outlook.possible else replace(settings, tags=(*settings.tags, BY_HAND))
 
 
 def _answers_as(turn: Turn, mention: Mention) -> str:

@@ -285,7 +285,10 @@ class SourceContract:
         assert world.source.find(request, key) == ()
         receipt = world.source.send(request, key)
         assert [one.id for one in world.again().find(request, key)] == [receipt.id]
-        assert world.source.find(request, key_of("another")) == ()
+        other = world.source.prepare(replace(draft, text="something else"))
+        assert world.source.find(other, key_of("another")) == ()
+        if request.repeatable:
+            assert world.source.find(request, key_of("another")) == ()
 
     def test_two_replies_with_two_keys_are_two_posts(self, world: SourceWorld) -> None:
         draft = self._draft(world, "first")

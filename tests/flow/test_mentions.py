@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from flow_builders import Killed, Stage, follower, mention_claim, note_claim, said
 
 from connector.errors import AuthFailed, Closed, Gone, RateLimited, Rejected, Temporary, Uncertain, Unsupported
-from connector.model import Attachment, Decision, TicketId, decode
+from connector.model import Attachment, Decision, ReplyOutlook, TicketId, decode
 
 SEVEN = TicketId("7")
 
@@ -387,3 +388,28 @@ def test_a_mention_of_a_source_that_is_gone_is_a_ticket_all_the_same() -> None:
     stage = Stage(mention_claim())
     stage.wiring = replace(stage.wiring, sources={})
     assert stage.carry().end == "done"
+
+
+# --- what the source knows about answering it ---
+
+
+def test_what_cannot_be_answered_says_why_and_has_a_tag_for_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(mention_claim())
+    why = "the author did not mention us"
+    monkeypatch.setattr(type(stage.source), "outlook", lambda *_: ReplyOutlook(possible=False, why=why))
+    outcome = stage.carry()
+    (card,) = stage.comments(outcome.ticket or "")
+    assert "cannot be answered from here" in card.html
+    assert why in card.html
+    assert "reply_by_hand" in stage.opened()[0][1].settings.tags
+
+
+def test_the_last_moment_for_an_answer_stands_on_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(mention_claim())
+    closes = datetime(2026, 3, 5, 12, tzinfo=UTC)
+    monkeypatch.setattr(type(stage.source), "outlook", lambda *_: ReplyOutlook(why="short", closes_at=closes))
+    outcome = stage.carry()
+    (card,) = stage.comments(outcome.ticket or "")
+    assert "The platform takes an answer until <strong>Thu 05 Mar 2026, 12:00 UTC</strong>" in card.html
+    assert "(short)" in card.html
+    assert "reply_by_hand" not in stage.opened()[0][1].settings.tags
