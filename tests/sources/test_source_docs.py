@@ -12,11 +12,12 @@ from connector.sources.bluesky import Bluesky
 from connector.sources.manual import COLUMNS, Manual
 from connector.sources.rss import Rss
 from connector.sources.webhook import Webhook
+from connector.sources.x import X
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "sources"
 
 
-@pytest.mark.parametrize("source", [Bluesky, Manual, Rss, Webhook])
+@pytest.mark.parametrize("source", [Bluesky, Manual, Rss, Webhook, X])
 def test_the_table_of_settings_is_complete(source: type[Source]) -> None:
     page = (DOCS / f"{source.type}.md").read_text(encoding="utf-8")
     section = page.partition("## Settings")[2].partition("\n## ")[0]
