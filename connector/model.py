@@ -54,6 +54,9 @@ TONES: tuple[ToneLabel, ...] = (
 )
 PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high", "urgent")
 
+HIDDEN = "hidden"
+"""The version of a mention that was hidden where it stands by whoever moderates there: not edited, not deleted."""
+
 T = TypeVar("T")
 
 

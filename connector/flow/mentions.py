@@ -9,6 +9,7 @@ from connector.errors import Closed, ConnectorError, Gone, Rejected, Temporary, 
 from connector.flow import notes
 from connector.flow.turn import Turn
 from connector.model import (
+    HIDDEN,
     Attachment,
     CommentDraft,
     Decision,
@@ -37,7 +38,7 @@ def carry_mention(turn: Turn) -> Outcome:
     claim = turn.claim
     assert claim.mention is not None
     mention = _enriched(turn, claim.mention)
-    never_seen = claim.ticket is None and claim.earlier is None and not mention.deleted
+    never_seen = claim.ticket is None and claim.earlier is None and not mention.deleted and mention.version != HIDDEN
     if mention.version and not never_seen:
         return _edited(turn, mention)
     decision = turn.wiring.policy.decide(mention, _past(turn))

@@ -12,7 +12,7 @@ from typing import Literal
 
 from connector.helpdesks.base import HelpdeskOptions
 from connector.markup import link, shorten, to_html
-from connector.model import CommentDraft, Mention, Receipt, Settings, TicketId
+from connector.model import HIDDEN, CommentDraft, Mention, Receipt, Settings, TicketId
 
 ReplyState = Literal["queued", "sent", "held", "failed", "unsure", "kept"]
 _STATES: tuple[ReplyState, ...] = ("queued", "sent", "held", "failed", "unsure", "kept")
@@ -88,6 +88,8 @@ def edited_html(before: Mention | None, after: Mention) -> str:
     if after.deleted:
         known = f"<p>It said:</p><blockquote>{to_html(before.text)}</blockquote>" if before else ""
         return f"<p><strong>{escape(after.author.shown)} deleted this message</strong></p>{known}{where}"
+    if after.version == HIDDEN:
+        return f"<p><strong>This message was hidden there: others cannot read it any more</strong></p>{where}"
     heading = f"<p><strong>{escape(after.author.shown)} edited this message</strong></p>"
     was = f"<p>Before:</p><blockquote>{to_html(before.text)}</blockquote>" if before else ""
     return f"{heading}{was}<p>After:</p><blockquote>{to_html(after.text)}</blockquote>{where}"

@@ -9,7 +9,7 @@ import pytest
 from flow_builders import Killed, Stage, follower, mention_claim, note_claim, said
 
 from connector.errors import AuthFailed, Closed, Gone, RateLimited, Rejected, Temporary, Uncertain, Unsupported
-from connector.model import Attachment, Decision, ReplyOutlook, TicketId, decode
+from connector.model import HIDDEN, Attachment, Decision, ReplyOutlook, TicketId, decode
 
 SEVEN = TicketId("7")
 
@@ -234,6 +234,18 @@ def test_an_edit_is_noted_with_what_stood_there_before() -> None:
     assert (note.public, note.author, note.settings.status) == (False, None, None)
     assert "edited" in note.html
     assert note.html.index("It was bad") < note.html.index("&lt;b&gt;worse")
+
+
+def test_a_message_that_was_hidden_is_noted_and_called_neither_edited_nor_deleted() -> None:
+    hidden = said(1, "", version=HIDDEN)
+    stage = Stage(mention_claim(hidden, ticket="7", earlier=said(1)))
+    assert stage.carry().end == "done"
+    (note,) = stage.comments("7")
+    assert "was hidden there" in note.html
+    assert "edited" not in note.html
+    unknown = Stage(mention_claim(hidden))
+    assert unknown.carry().end == "ignored"
+    assert unknown.opened() == []
 
 
 def test_a_deletion_is_noted_and_what_was_said_is_kept() -> None:
