@@ -10,6 +10,7 @@ import pytest
 from connector.sources.base import Source, SourceOptions
 from connector.sources.bluesky import Bluesky
 from connector.sources.manual import COLUMNS, Manual
+from connector.sources.meta import Facebook, Instagram
 from connector.sources.rss import Rss
 from connector.sources.webhook import Webhook
 from connector.sources.x import X
@@ -17,7 +18,7 @@ from connector.sources.x import X
 DOCS = Path(__file__).parent.parent.parent / "docs" / "sources"
 
 
-@pytest.mark.parametrize("source", [Bluesky, Manual, Rss, Webhook, X])
+@pytest.mark.parametrize("source", [Bluesky, Facebook, Instagram, Manual, Rss, Webhook, X])
 def test_the_table_of_settings_is_complete(source: type[Source]) -> None:
     page = (DOCS / f"{source.type}.md").read_text(encoding="utf-8")
     section = page.partition("## Settings")[2].partition("\n## ")[0]
