@@ -11,7 +11,8 @@ replies that end up below the first comment; bodies of hooks signed as they are 
         meta.comment("ann", post, "How much?")
         …requests to meta.url/v26.0/…, with meta.token…
 
-`sloppy`: hooks tell their entries twice and backwards. `usage` is sent as X-App-Usage, `business_usage` likewise.
+`sloppy`: hooks tell their entries twice and backwards. `cut_replies`: so many writes are done and not answered.
+`usage` is sent as X-App-Usage, `business_usage` likewise.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ class MetaSimulator(ThreadedServer):
         self.require_proof = False
         self.sloppy = False
         self.age = 0.0
+        self.cut_replies = 0
         self.usage: Row = {}
         self.business_usage: Row = {}
         self.fail_next: GraphError | None = None
@@ -214,6 +216,9 @@ class MetaSimulator(ThreadedServer):
                     raise error
             except GraphError as error:
                 return error.status, more, _json(error.body)
+            if verb == "POST" and self.cut_replies:
+                self.cut_replies -= 1
+                return None
             return None if self._how == "cut" else (200, more, _json(told))
 
     def _let_in(self, params: Row) -> None:

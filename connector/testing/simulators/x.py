@@ -8,6 +8,7 @@ windows of the rate limits in headers.
 
 `dialect` is "guide" (tweet.fields, referenced_tweets …) or "description" (post.fields, referenced_posts …): the two
 documents differ, and answers come in the one chosen. `sloppy`: pages come shuffled and tell some posts twice.
+`cut_replies`: so many posts and messages are made and not answered.
 
     with XSimulator() as x:
         brand, ann = x.add_user("brand"), x.add_user("ann")
@@ -115,6 +116,7 @@ class XSimulator(ThreadedServer):
         self.sloppy = False
         self.enterprise = False
         self.credits = True
+        self.cut_replies = 0
         self._how = ""
         self._nonces: set[str] = set()
         self._ids = itertools.count(0)
@@ -237,6 +239,9 @@ class XSimulator(ThreadedServer):
             except Problem as problem:
                 more = rates | {"x-rate-limit-remaining": "0"} if problem.status == 429 else {}
                 return problem.status, more, _json(problem.body)
+            if verb == "POST" and self.cut_replies and parts.path != "/2/media/upload":
+                self.cut_replies -= 1
+                return None
             if self._how == "cut":
                 return None
             return status, rates | {"x-rate-limit-remaining": str(max(0, left - 1))}, _json(told)
