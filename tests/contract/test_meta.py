@@ -588,3 +588,28 @@ def test_options_of_both_are_checked() -> None:
         FacebookOptions.model_validate({"type": "facebook", "page_id": "acme", **given})
     with pytest.raises(ValueError, match="service"):
         InstagramOptions.model_validate({"type": "instagram", "account_id": "1", "service": "graph", **given})
+
+
+def test_where_only_the_webhook_listens_a_pull_costs_nothing(fb: MetaWorld) -> None:
+    source = fb.again(look_through=0, messages=False)
+    cursor = source.fetch(None, 50).cursor
+    fb.say("hello")
+    assert source.fetch(cursor, 50).items == ()
+    assert fb.meta.calls == []
+    call = fb.meta.message_event(fb.meta.message("ann", "psst"))
+    assert list(source.read_hook(hooked(call))) == []
+
+
+def test_the_same_words_of_yesterday_are_not_taken_for_this_answer(fb: MetaWorld) -> None:
+    mention = heard(fb)
+    fb.source.send(fb.source.prepare(ReplyDraft(mention, "thank you")), key_of("k"))
+    fb.meta.age = DAY
+    assert fb.source.find(fb.source.prepare(ReplyDraft(mention, "thank you")), key_of("l")) == ()
+
+
+def test_somebody_elses_words_are_not_taken_for_ours(fb: MetaWorld, ig: MetaWorld) -> None:
+    for world, say in ((fb, fb.meta.comment), (ig, ig.meta.ig_comment)):
+        mention = heard(world)
+        request = world.source.prepare(ReplyDraft(mention, "thank you"))
+        say("bob", world.post, "thank you", answers=mention.external_id)
+        assert world.source.find(request, key_of("k")) == ()

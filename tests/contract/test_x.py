@@ -524,3 +524,13 @@ def test_old_mentions_of_a_first_start_do_not_come_where_there_was_none_before(t
     there.source.fetch(cursor, 50)
     assert any("start_time" in params for _, _, params, _ in there.x.asked)
     assert timedelta(seconds=0) <= datetime.now(UTC) - datetime.fromisoformat(json.loads(cursor)["began"])
+
+
+def test_where_only_the_webhook_listens_a_pull_costs_nothing(there: XWorld) -> None:
+    source = there.again(poll_mentions=False, direct_messages=False)
+    cursor = source.fetch(None, 50).cursor
+    there.say("hello")
+    assert source.fetch(cursor, 50).items == ()
+    assert there.x.calls == []
+    headers, body = there.x.event("dm.received", there.x.message(there.ann, there.brand, "psst"), there.brand)
+    assert source.read_hook(Hook(headers, body, 0.0)) == ()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connector.errors import AuthFailed, Closed, Gone, RateLimited, Rejected
 from connector.http import Answer
 from connector.sources.x.account import Keys, refusal, wait_from
-from connector.sources.x.words import Included, has_link, mention_from, same_words, text_of, weighted_length
+from connector.sources.x.words import Included, has_link, memo_of, mention_from, same_words, text_of, weighted_length
 
 
 def test_the_signature_is_that_of_xs_own_example(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,8 +94,26 @@ POST: dict[str, Any] = {
 }
 
 
-def read(post: dict[str, Any], us: str = "1") -> Any:
-    return mention_from(post, Included({}), source="x", web="https://x.com", us=us)
+def read(post: dict[str, Any], us: str = "1", called: str = "no") -> Any:
+    return mention_from(post, Included({}), source="x", web="https://x.com", us=us, called=called)
+
+
+@pytest.mark.parametrize(
+    ("entities", "begin", "called", "summoned"),
+    [
+        ([{"id": "1", "start": 0}], 0, "no", "yes"),
+        ([{"id": "1", "start": 0}], 7, "no", "perhaps"),
+        ([{"id": "1", "start": 0}, {"id": "1", "start": 9}], 7, "no", "yes"),
+        ([{"id": "2", "start": 0}], 0, "no", "no"),
+        ([{"username": "brand", "start": 0}], 0, "perhaps", "perhaps"),
+        ([], 0, "yes", "yes"),
+    ],
+)
+def test_who_called_us_is_known_by_the_handle_and_by_where_it_came_from(
+    entities: list[dict[str, Any]], begin: int, called: str, summoned: str
+) -> None:
+    post = POST | {"entities": {"mentions": entities}, "display_text_range": [begin, 20]}
+    assert memo_of(read(post, called=called))["summoned"] == summoned
 
 
 def test_a_post_is_read_whole() -> None:

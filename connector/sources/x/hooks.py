@@ -19,7 +19,9 @@ from connector.adapter import ChallengeAnswer, Hook
 from connector.errors import BadHook
 
 HEADER = "x-twitter-webhooks-signature"
-POSTS = ("post.mention.create", "post.reply.create", "post.quote.create")
+REPLY = "post.reply.create"
+POSTS = ("post.mention.create", REPLY, "post.quote.create")
+"""Of these, only answers to our posts may come from people who did not call us."""
 MESSAGES = "dm.received"
 _TOKEN = re.compile(r"[A-Za-z0-9_.~+/=-]{1,256}")
 

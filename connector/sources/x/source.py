@@ -161,7 +161,7 @@ class X(Source):
             # within a pull the budget is asked once: what was paid for must not be thrown away and read again
             answer = self._read(f"/2/users/{self._us}/mentions", params, operation="mentions", always=page > 0)
             there = Included(answer.get("includes"))
-            found += [self._mention(post, there) for post in objects(answer, "data")]
+            found += [self._mention(post, there, called="perhaps") for post in objects(answer, "data")]
             following = (answer.get("meta") or {}).get("next_token")
             if not following:
                 break
@@ -232,7 +232,7 @@ class X(Source):
         there = Included(event.get("includes"), hooks.users_of(event))
         try:
             if kind in hooks.POSTS and isinstance(payload, Mapping):
-                return (self._mention(payload, there, quotes_us=kind == "post.quote.create"),)
+                return (self._mention(payload, there, called="no" if kind == hooks.REPLY else "yes"),)
             if kind == hooks.MESSAGES and self.options.direct_messages and isinstance(payload, Mapping):
                 read = [self._message(one, there) for one in payload["direct_message_events"]]
                 return [one for one in read if one is not None]
@@ -343,10 +343,10 @@ class X(Source):
         self._spending.has_read(str(one.get("id")) for one in told)
         return answer
 
-    def _mention(self, post: Mapping[str, Any], there: Included, *, quotes_us: bool = False) -> Mention:
+    def _mention(self, post: Mapping[str, Any], there: Included, *, called: str = "no") -> Mention:
         web = self.options.web
         try:
-            return mention_from(post, there, source=self.name, web=web, us=self._us, quotes_us=quotes_us)
+            return mention_from(post, there, source=self.name, web=web, us=self._us, called=called)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise BadAnswer("a post cannot be read", service=self.name, operation="mentions") from None
 

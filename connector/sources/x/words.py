@@ -89,16 +89,17 @@ def _objects(value: Mapping[str, Any], word: str) -> list[Mapping[str, Any]]:
 
 
 def mention_from(
-    post: Mapping[str, Any], there: Included, *, source: str, web: str, us: str, quotes_us: bool = False
+    post: Mapping[str, Any], there: Included, *, source: str, web: str, us: str, called: str = "no"
 ) -> Mention:
-    """A post as a mention; KeyError, TypeError or ValueError when it is none. `us` is our id."""
+    """A post as a mention; KeyError, TypeError or ValueError when it is none. `us` is our id;
+    `called` is how far its author is known to have called us, by where it came from: yes, perhaps or no."""
     versions = versions_of(post)
     author = author_from(str(post["author_id"]), there, web)
     answered, quoted = reference(post, "replied_to"), reference(post, "quoted")
     above = answered or quoted
     parent = parent_from([above], there, web) if above else None
     thread = str(post.get("conversation_id") or versions[0])
-    memo: dict[str, Any] = {"summoned": _summoned(post, there, us, quotes_us=quotes_us)}
+    memo: dict[str, Any] = {"summoned": _summoned(post, there, us, called)}
     if above:
         memo["above"] = above
         if thread not in (versions[0], above):
@@ -238,11 +239,11 @@ def counts_of(post: Mapping[str, Any]) -> dict[str, int]:
     return {ours: count for ours, count in found.items() if isinstance(count, int)}
 
 
-def _summoned(post: Mapping[str, Any], there: Included, us: str, *, quotes_us: bool) -> str:
+def _summoned(post: Mapping[str, Any], there: Included, us: str, called: str) -> str:
     """Whether its author called us: "yes" (our handle in the text, or a quote of ours), "perhaps" (our handle only
     among those X puts before a reply), or "no"."""
     quoted = there.posts.get(reference(post, "quoted"), {})
-    if quotes_us or (us and str(quoted.get("author_id")) == us):
+    if called == "yes" or (us and str(quoted.get("author_id")) == us):
         return "yes"
     shown = post.get("display_text_range")
     begin = shown[0] if isinstance(shown, list) and shown and isinstance(shown[0], int) else 0
@@ -254,7 +255,7 @@ def _summoned(post: Mapping[str, Any], there: Included, us: str, *, quotes_us: b
     ]
     if any(int(one.get("start") or 0) >= begin for one in named):
         return "yes"
-    return "perhaps" if named else "no"
+    return "perhaps" if named else called
 
 
 def memo_of(mention: Mention) -> Mapping[str, Any]:
