@@ -613,3 +613,15 @@ def test_somebody_elses_words_are_not_taken_for_ours(fb: MetaWorld, ig: MetaWorl
         request = world.source.prepare(ReplyDraft(mention, "thank you"))
         say("bob", world.post, "thank you", answers=mention.external_id)
         assert world.source.find(request, key_of("k")) == ()
+
+
+def test_what_was_written_before_the_start_does_not_come_when_it_is_seen_later(fb: MetaWorld) -> None:
+    fb.say("before we came")
+    fb.meta.age = 1800
+    newest = fb.meta.add_post("Another collection")
+    source = fb.again(look_through=1)
+    cursor = source.fetch(None, 50).cursor
+    fb.meta.delete(newest)
+    assert source.fetch(cursor, 50).items == ()
+    fb.say("after")
+    assert [one.text for one in source.fetch(cursor, 50).items] == ["after"]

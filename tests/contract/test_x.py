@@ -534,3 +534,12 @@ def test_where_only_the_webhook_listens_a_pull_costs_nothing(there: XWorld) -> N
     assert there.x.calls == []
     headers, body = there.x.event("dm.received", there.x.message(there.ann, there.brand, "psst"), there.brand)
     assert source.read_hook(Hook(headers, body, 0.0)) == ()
+
+
+def test_the_same_words_under_another_post_are_not_taken_for_this_answer(there: XWorld) -> None:
+    cursor = begun(there)
+    there.say("first")
+    there.say("second")
+    one, other = drained(there, cursor, 2)
+    there.source.send(there.source.prepare(ReplyDraft(one, "thank you")), key_of("k"))
+    assert there.source.find(there.source.prepare(ReplyDraft(other, "thank you")), key_of("l")) == ()
