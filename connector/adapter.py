@@ -49,6 +49,14 @@ class Hook:
     received_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class ChallengeAnswer:
+    """What a platform is answered when it asks, with a GET of the hook's address, whether that address is ours."""
+
+    body: str
+    type: str = "text/plain"
+
+
 class Outlet(ABC, Generic[DraftT]):
     """Something we write to, once."""
 

@@ -164,6 +164,7 @@ class Http:
         json: Any = None,
         body: bytes | str | None = None,
         headers: Mapping[str, str] | None = None,
+        sign: Callable[[], Mapping[str, str]] | None = None,
         auth: tuple[str, str] | None = None,
         read: bool | None = None,
         expect: Collection[int] = (),
@@ -175,7 +176,8 @@ class Http:
 
         `read` says that repeating it is harmless and without effect (default: GET and HEAD); only then is it
         repeated here. `limits` are the budget names it falls under; `learn` sees every answer, refused or not.
-        `limited` names the budget a 429 speaks of, and its scope (default: the whole account).
+        `limited` names the budget a 429 speaks of, and its scope (default: the whole account). `sign` gives headers
+        that are made anew for each try, as a signature with a time and a number used once in it has to be.
         """
         harmless = method in ("GET", "HEAD") if read is None else read
         sent = {"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})}
@@ -189,7 +191,8 @@ class Http:
 
         def once() -> Answer:
             self.budget.take(limits, self.service, operation)
-            answer = self._exchange(method, url, params, data, sent, login, operation, harmless)
+            signed = {**sent, **sign()} if sign is not None else sent
+            answer = self._exchange(method, url, params, data, signed, login, operation, harmless)
             if learn is not None:
                 learn(answer)
             if 200 <= answer.status < 300 or answer.status in expect:

@@ -69,6 +69,9 @@ ROLES: tuple[Role, ...] = (
 )
 DUE_STEPS: tuple[DueStep, ...] = ("reminder", "target", "breach", "ceiling")
 
+HIDDEN = "hidden"
+"""The version of a mention that was hidden where it stands by whoever moderates there: not edited, not deleted."""
+
 T = TypeVar("T")
 
 
@@ -416,6 +419,19 @@ class ReplyLimits:
     max_parts: int = 1
     closes_at: datetime | None = None
     max_with_files: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOutlook:
+    """What is known about answering one mention before anybody writes.
+
+    Not `possible`: an agent has to answer by hand, where it was said. `why` tells the agent the reason, or what an
+    answer has to keep to; `closes_at` is the last moment at which the platform takes one.
+    """
+
+    possible: bool = True
+    why: str = ""
+    closes_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,22 +24,26 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from connector import log
-from connector.adapter import Hook
+from connector.adapter import ChallengeAnswer, Hook
 from connector.errors import BadHook, ConnectorError, Temporary
 
 _SLOWEST_BODY = 30.0
+_NO_METHOD = "{} does nothing here; hooks are sent with POST"
 
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
     """What the listener asks the daemon. `receive` verifies and reads a hook (BadHook when it refuses, LookupError
     when no account has that name) and gives a future that is done when it is durable, with what to answer: a text, or
-    something to be told as JSON. `alive` and `ready` give what is wrong, or an empty text."""
+    something to be told as JSON. `alive` and `ready` give what is wrong, or an empty text. `challenged` answers a
+    platform's question whether the address is ours, by its query (BadHook when it refuses, LookupError when nobody of
+    that name is asked such questions)."""
 
     receive: Callable[[str, Hook], Future[dict[str, Any] | str]]
     alive: Callable[[], str]
     ready: Callable[[], str]
     metrics: Callable[[], tuple[bytes, str]]
+    challenged: Callable[[str, Mapping[str, str]], ChallengeAnswer] | None = None
 
 
 def application(handlers: Handlers, max_body: int) -> Starlette:
@@ -67,6 +71,9 @@ def application(handlers: Handlers, max_body: int) -> Starlette:
             log.get().error("hook failed", account=request.path_params["name"], exc_info=error)
             return _refused(500, "this call could not be read because of a mistake of ours; it is logged")
 
+    async def challenge(request: Request) -> Response:
+        return _challenged(handlers, request)
+
     async def alive(_: Request) -> Response:
         return _state(handlers.alive())
 
@@ -80,12 +87,30 @@ def application(handlers: Handlers, max_body: int) -> Starlette:
     return Starlette(
         routes=[
             Route("/hooks/{name}", hook, methods=["POST"]),
+            Route("/hooks/{name}", challenge, methods=["GET", "PUT", "DELETE", "PATCH"]),
             Route("/healthz", alive),
             Route("/readyz", ready),
             Route("/metrics", metrics),
         ],
         exception_handlers={HTTPException: _elsewhere},
     )
+
+
+def _challenged(handlers: Handlers, request: Request) -> Response:
+    """A GET of a hook's address: a question whether it is ours, or a mistake."""
+    name, known = request.path_params["name"], handlers.challenged
+    if known is not None and request.method == "GET":
+        try:
+            answer = known(name, dict(request.query_params))
+            return Response(answer.body, media_type=answer.type)
+        except BadHook as error:
+            return _refused(error.status or 400, error.sentence)
+        except LookupError:
+            pass
+        except Exception as error:  # noqa: BLE001 - as with hooks
+            log.get().error("challenge failed", account=name, exc_info=error)
+            return _refused(500, "this call could not be read because of a mistake of ours; it is logged")
+    return _refused(405, _NO_METHOD.format(request.method), {"Allow": "POST"})
 
 
 async def _body(request: Request, limit: int) -> bytes:
@@ -111,7 +136,7 @@ async def _elsewhere(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     sentences = {
         404: "there is nothing at this address; hooks are POST /hooks/NAME",
-        405: f"{request.method} does nothing here; hooks are sent with POST",
+        405: _NO_METHOD.format(request.method),
     }
     return _refused(status, sentences.get(status, "this call cannot be answered"), getattr(error, "headers", None))
 

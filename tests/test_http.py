@@ -182,6 +182,14 @@ def test_a_write_that_is_harmless_may_be_repeated(http: Http) -> None:
     assert len(server.asked) == 3
 
 
+def test_what_signs_a_call_is_made_anew_for_each_try(http: Http) -> None:
+    numbers = iter(range(9))
+    with serving(cut) as server, pytest.raises(Temporary):
+        http.call("GET", server.url, operation="ask", sign=lambda: {"X-Once": str(next(numbers))})
+
+    assert [headers["X-Once"] for _, _, headers, _ in server.asked] == ["0", "1", "2"]
+
+
 def test_a_read_that_is_not_harmless_is_not_repeated(http: Http) -> None:
     with serving(cut) as server, pytest.raises(Uncertain):
         http.call("GET", server.url, operation="press", read=False)

@@ -6,7 +6,7 @@ import base64
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook as Signer
 
 from connector import server
-from connector.errors import ConnectorError
+from connector.adapter import ChallengeAnswer
+from connector.errors import BadHook, ConnectorError
 from connector.helpdesks.zendesk.hooks import sign
 from connector.server import Handlers, Listener, application
 from connector.store import Store, journal
@@ -393,3 +394,29 @@ def test_stopping_answers_what_is_under_way() -> None:
             answer += piece
         assert answer.endswith(b'{"accepted":1}')
     listener.stop()
+
+
+def test_a_platform_that_asks_whether_the_address_is_ours_is_answered() -> None:
+    def challenged(name: str, query: Mapping[str, str]) -> ChallengeAnswer:
+        if name != "there":
+            raise LookupError(name)
+        if query.get("token") != "good":
+            raise BadHook("the token is another", status=403)
+        return ChallengeAnswer('{"token": "good"}', "application/json")
+
+    handlers = Handlers(lambda *_: Future(), lambda: "", lambda: "", lambda: (b"", ""), challenged)
+    listener = Listener(application(handlers, LIMIT), "127.0.0.1", 0)
+    listener.start()
+    try:
+        hooks = f"{listener.address}/hooks"
+        asked = requests.get(f"{hooks}/there?token=good", timeout=10)
+        assert (asked.status_code, asked.headers["Content-Type"], asked.json()) == (
+            200,
+            "application/json",
+            {"token": "good"},
+        )
+        assert _refused(requests.get(f"{hooks}/there?token=bad", timeout=10), 403) == "the token is another"
+        assert requests.get(f"{hooks}/nobody", timeout=10).headers["Allow"] == "POST"
+        _refused(requests.put(f"{hooks}/there?token=good", timeout=10), 405)
+    finally:
+        listener.stop()

@@ -12,13 +12,13 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import IO, Any
 
 from connector import app, log, plugins, triage
-from connector.adapter import Hook
+from connector.adapter import ChallengeAnswer, Hook
 from connector.app import Assembly
 from connector.config import Config
 from connector.config import load as load_config
@@ -27,7 +27,7 @@ from connector.daemon.eraser import Eraser
 from connector.daemon.metrics import exposition
 from connector.daemon.pullers import Puller, ReplyPuller, SourcePuller
 from connector.daemon.watcher import Watcher
-from connector.errors import ConfigError, ConnectorError, Temporary
+from connector.errors import ConfigError, ConnectorError, Temporary, Unsupported
 from connector.flow.deliver import Wiring, carry, reconcile, waiting
 from connector.flow.intake import arrivals
 from connector.server import Handlers, Listener, application
@@ -151,7 +151,7 @@ class Daemon:
         """Everything runs when this gives back."""
         server = self.config.server
         metrics = exposition(self._store, self._dispatcher.settled, lambda: self._dispatcher.in_hand)
-        handlers = Handlers(receive=self.receive, alive=self._alive, ready=self._ready, metrics=metrics)
+        handlers = Handlers(self.receive, self._alive, self._ready, metrics, self.challenged)
         self._listener = Listener(application(handlers, server.max_body), server.host, server.port)
         self._dispatcher.start()
         for number in range(self.config.delivery.workers):
@@ -226,6 +226,16 @@ class Daemon:
                 self._dispatcher.run(lambda tx: wake(tx, name, tickets)), lambda woken: self._woken(name, woken)
             )
         raise LookupError(name)
+
+    def challenged(self, name: str, query: Mapping[str, str]) -> ChallengeAnswer:
+        """The answer to a platform that asks whether the hook's address is ours."""
+        source = self._wiring.sources.get(name)
+        if source is None or not source.capabilities.push:
+            raise LookupError(name)
+        try:
+            return source.answer_challenge(query)
+        except Unsupported:
+            raise LookupError(name) from None
 
     def _woken(self, name: str, woken: int) -> dict[str, Any]:
         loop = self._loops.get(name)

@@ -13,6 +13,7 @@ from connector.flow import notes
 from connector.flow.turn import Turn
 from connector.markup import to_text
 from connector.model import (
+    HIDDEN,
     Attachment,
     CommentDraft,
     Decision,
@@ -20,6 +21,7 @@ from connector.model import (
     Past,
     Person,
     Reply,
+    ReplyOutlook,
     Settings,
     TicketDraft,
     TicketId,
@@ -30,6 +32,9 @@ from connector.store.queue import Outcome
 from connector.store.tables import ANSWERED_THERE, OWN_POST
 from connector.triage import card
 from connector.triage.feedback import NEGATIVE, POSITIVE
+
+BY_HAND = "reply_by_hand"
+"""The tag of a ticket whose mention the source cannot answer, though it answers others."""
 
 _ENRICH_TRIES = 3
 _SHOWN_TICKETS = 5
@@ -45,7 +50,7 @@ def carry_mention(turn: Turn) -> Outcome:
     if claim.mention.own:
         return _own(turn, claim.mention)
     mention = _enriched(turn, claim.mention)
-    never_seen = claim.ticket is None and claim.earlier is None and not mention.deleted
+    never_seen = claim.ticket is None and claim.earlier is None and not mention.deleted and mention.version != HIDDEN
     if mention.version and not never_seen:
         if claim.earlier is not None and claim.earlier.own:
             return turn.outcome("ignored", "our own post, edited or deleted")
@@ -127,16 +132,17 @@ def _open(
     turn: Turn, mention: Mention, decision: Decision, follow_up_of: TicketId | None = None, refused: bool = False
 ) -> Outcome:
     """A ticket with the mention as its first comment, then the card as a private note."""
-    desk = turn.desk
+    desk, policy = turn.desk, turn.wiring.policy
     turn.joined = ()
     _awaited(turn, [(mention, decision)])
+    outlook = _outlook(turn, mention)
     turn.external_id = f"{mention.source}:{mention.external_id}"
     draft = TicketDraft(
         external_id=turn.external_id,
         subject=decision.subject,
         author=_person(mention),
         html=notes.together_html([(mention, decision.comment)]),
-        settings=decision.settings,
+        settings=_with_outlook(decision.settings, outlook),
         attachments=mention.attachments,
         follow_up_of=follow_up_of,
     )
@@ -145,12 +151,12 @@ def _open(
     if opened.ticket is None:
         raise Rejected("the helpdesk did not say which ticket it opened", service=desk.name)
     turn.ticket = opened.ticket
-    policy = turn.wiring.policy
     html = card(
         mention,
         decision,
-        answers_as=_answers_as(turn, mention),
-        limits="",
+        answers_as=_answers_as(turn, mention) if outlook.possible else "",
+        limits=outlook.why,
+        closes_at=outlook.closes_at,
         zone=policy.zone,
         trace=policy.card_trace,
     )
@@ -264,6 +270,17 @@ def _enriched(turn: Turn, mention: Mention) -> Mention:
 def _person(mention: Mention) -> Person:
     author = mention.author
     return Person(f"{mention.platform}:{author.id}", author.shown, author.url, author.avatar_url)
+
+
+def _outlook(turn: Turn, mention: Mention) -> ReplyOutlook:
+    """What the source knows about answering it; a source that is gone or cannot answer at all knows nothing."""
+    source = turn.wiring.sources.get(mention.source)
+    return source.outlook(mention) if source is not None and source.replies else ReplyOutlook()
+
+
+def _with_outlook(settings: Settings, outlook: ReplyOutlook) -> Settings:
+    """With a tag that views can use where the source answers, but not this."""
+    return settings if outlook.possible else replace(settings, tags=(*settings.tags, BY_HAND))
 
 
 def _answers_as(turn: Turn, mention: Mention) -> str:

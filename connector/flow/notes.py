@@ -12,7 +12,7 @@ from typing import Literal
 
 from connector.helpdesks.base import HelpdeskOptions
 from connector.markup import link, shorten, to_html
-from connector.model import CommentDraft, DueStep, Mention, Receipt, Settings, TicketId, utc
+from connector.model import HIDDEN, CommentDraft, DueStep, Mention, Receipt, Settings, TicketId, utc
 from connector.store.reconcile import Passed
 from connector.triage import Policy
 from connector.triage.card import moment
@@ -133,6 +133,8 @@ def edited_html(before: Mention | None, after: Mention) -> str:
     if after.deleted:
         known = f"<p>It said:</p><blockquote>{to_html(before.text)}</blockquote>" if before else ""
         return f"<p><strong>{escape(after.author.shown)} deleted this message</strong></p>{known}{where}"
+    if after.version == HIDDEN:
+        return f"<p><strong>This message was hidden there: others cannot read it any more</strong></p>{where}"
     heading = f"<p><strong>{escape(after.author.shown)} edited this message</strong></p>"
     was = f"<p>Before:</p><blockquote>{to_html(before.text)}</blockquote>" if before else ""
     return f"{heading}{was}<p>After:</p><blockquote>{to_html(after.text)}</blockquote>{where}"

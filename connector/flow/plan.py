@@ -105,7 +105,10 @@ def still_public(turn: Turn, reply: Reply) -> Reply:
 
 def target_of(heard: Sequence[Mention], reply: Reply) -> Mention | None:
     """The message a reply answers: the last one of a person that was there when the agent wrote."""
-    people = [m for m in heard if not m.own and not m.deleted and not m.version]
+    first: dict[str, Mention] = {}
+    for mention in heard:  # of each message the version that came first: an edit is no message of its own
+        first.setdefault(mention.external_id, mention)
+    people = [m for m in first.values() if not m.own and not m.deleted]
     seen = [m for m in people if m.created_at <= reply.created_at]
     chosen = seen or people
     return chosen[-1] if chosen else None

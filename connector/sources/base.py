@@ -6,13 +6,13 @@ Unsupported, and a test checks flag against method. Adapters measure; the engine
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from connector.adapter import AccountOptions, Hook, Outlet
+from connector.adapter import AccountOptions, ChallengeAnswer, Hook, Outlet
 from connector.errors import Unsupported
 from connector.http import Download, Http
 from connector.model import (
@@ -26,6 +26,7 @@ from connector.model import (
     Receipt,
     ReplyDraft,
     ReplyLimits,
+    ReplyOutlook,
     Request,
 )
 
@@ -93,6 +94,11 @@ class Source(Outlet[ReplyDraft]):
         """The text its caller wants to hear once what the call brought is durable; None: it does not matter."""
         return None
 
+    def answer_challenge(self, query: Mapping[str, str]) -> ChallengeAnswer:
+        """The answer to a platform that asks, before it sends hooks, whether their address is ours; BadHook when the
+        question is not authentic. For sources that take hooks and are asked."""
+        raise Unsupported(f"{self.type} is asked no such questions", service=self.name)
+
     def enrich(self, mention: Mention) -> Mention:
         """The same mention with what costs a call to know: profile, parent. Called once, before the ticket."""
         raise Unsupported(f"{self.type} knows no more than it gave", service=self.name)
@@ -100,6 +106,10 @@ class Source(Outlet[ReplyDraft]):
     def download(self, ref: str, limit: int) -> Download:
         """The file behind this account's own `ref` of an attachment; Rejected when it has more bytes than `limit`."""
         raise Unsupported(f"{self.type} holds no files", service=self.name)
+
+    def outlook(self, mention: Mention) -> ReplyOutlook:
+        """What is known about answering this mention before an agent writes, for the card. Asks nobody."""
+        return ReplyOutlook(possible=self.replies)
 
     def reply_limits(self, mention: Mention) -> ReplyLimits:
         """What may be answered to this mention now. Closed: nothing. Called just before a reply leaves."""

@@ -47,12 +47,13 @@ def card(
     *,
     answers_as: str,
     limits: str,
+    closes_at: datetime | None = None,
     zone: tzinfo = UTC,
     trace: bool = False,
 ) -> str:
     """The card as HTML. `answers_as` is the account that will answer, empty when none can; `limits` is what an
-    answer has to keep to, or why there can be none, in words; times are told in `zone`. With `trace` the whole
-    explanation stands on it, else a line for each rule that matched."""
+    answer has to keep to, or why there can be none, in words; after `closes_at` the platform takes no answer; times
+    are told in `zone`. With `trace` the whole explanation stands on it, else a line for each rule that matched."""
     due = decision.deadlines
     return _TEMPLATE.render(
         mention=mention,
@@ -71,6 +72,7 @@ def card(
         extent=_extent(mention),
         answers_as=answers_as,
         limits=limits,
+        closes=moment(closes_at, zone) if closes_at is not None else "",
         number=_number,
     ).strip()
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from flow_builders import Killed, Stage, answered, follower, mention_claim, note_claim, said
 
 from connector.errors import AuthFailed, Closed, Gone, RateLimited, Rejected, Temporary, Uncertain, Unsupported
-from connector.model import Attachment, Author, Decision, TicketId, decode
+from connector.model import HIDDEN, Attachment, Author, Decision, ReplyOutlook, TicketId, decode
 from connector.store.tables import ANSWERED_THERE
 
 SEVEN = TicketId("7")
@@ -244,6 +245,18 @@ def test_a_change_of_our_own_post_is_not_told_as_the_persons(facts: dict[str, ob
     assert (stage.carry().end, stage.comments()) == ("ignored", [])
 
 
+def test_a_message_that_was_hidden_is_noted_and_called_neither_edited_nor_deleted() -> None:
+    hidden = said(1, "", version=HIDDEN)
+    stage = Stage(mention_claim(hidden, ticket="7", earlier=said(1)))
+    assert stage.carry().end == "done"
+    (note,) = stage.comments("7")
+    assert "was hidden there" in note.html
+    assert "edited" not in note.html
+    unknown = Stage(mention_claim(hidden))
+    assert unknown.carry().end == "ignored"
+    assert unknown.opened() == []
+
+
 def test_a_deletion_is_noted_and_what_was_said_is_kept() -> None:
     gone = said(1, "", version="deleted", deleted=True)
     stage = Stage(mention_claim(gone, ticket="7", earlier=said(1, "I take it back")))
@@ -473,3 +486,28 @@ def test_where_no_ticket_came_to_be_there_is_nothing_to_tell_it_on() -> None:
 
 def test_in_shadow_it_is_not_told() -> None:
     assert Stage(mention_claim(OURS, ticket="7"), shadow=True).carry().end == "held"
+
+
+# --- what the source knows about answering it ---
+
+
+def test_what_cannot_be_answered_says_why_and_has_a_tag_for_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(mention_claim())
+    why = "the author did not mention us"
+    monkeypatch.setattr(type(stage.source), "outlook", lambda *_: ReplyOutlook(possible=False, why=why))
+    outcome = stage.carry()
+    (card,) = stage.comments(outcome.ticket or "")
+    assert "cannot be answered from here" in card.html
+    assert why in card.html
+    assert "reply_by_hand" in stage.opened()[0][1].settings.tags
+
+
+def test_the_last_moment_for_an_answer_stands_on_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(mention_claim())
+    closes = datetime(2026, 3, 5, 12, tzinfo=UTC)
+    monkeypatch.setattr(type(stage.source), "outlook", lambda *_: ReplyOutlook(why="short", closes_at=closes))
+    outcome = stage.carry()
+    (card,) = stage.comments(outcome.ticket or "")
+    assert "The platform takes an answer until <strong>Thu 05 Mar 2026, 12:00 UTC</strong>" in card.html
+    assert "(short)" in card.html
+    assert "reply_by_hand" not in stage.opened()[0][1].settings.tags

@@ -100,6 +100,12 @@ def test_words_in_several_posts_come_before_the_files_that_do_not_fit_beside_the
     assert sent == [*((piece, 0) for piece in PIECES), ("", 1)]
 
 
+def test_a_message_that_was_edited_before_we_first_saw_it_is_answered_too() -> None:
+    stage = Stage(reply_claim(answered(), said(1, version="2")))
+    assert stage.carry().end == "done"
+    assert stage.source.posts[0].draft.mention.external_id == "m1"
+
+
 def test_clocks_that_disagree_do_not_leave_it_without_a_message_to_answer() -> None:
     stage = Stage(reply_claim(answered(created_at=NOON - timedelta(hours=1)), said(1)))
     assert stage.carry().end == "done"

@@ -21,16 +21,16 @@ import hashlib
 import json
 import re
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import regex
+
+from connector.testing.simulators.threaded import ThreadedServer, Told
 
 POST = "app.bsky.feed.post"
 _TID_CHARS = "234567abcdefghijklmnopqrstuvwxyz"
@@ -61,10 +61,11 @@ class Account:
     blocks: set[str] = field(default_factory=set)
 
 
-class BlueskySimulator:
-    """The server; a context manager that listens on a free port of loopback."""
+class BlueskySimulator(ThreadedServer):
+    """The server."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.accounts: dict[str, Account] = {}
         self.calls: list[str] = []
         self.gated: set[str] = set()
@@ -74,26 +75,6 @@ class BlueskySimulator:
         self._expired: set[str] = set()
         self._how = ""
         self._last = 0
-        self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        )
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     # what a test makes happen
 
@@ -101,7 +82,7 @@ class BlueskySimulator:
         """A new account."""
         letters = base64.b32encode(hashlib.sha256(handle.encode()).digest()).decode().lower()[:24]
         account = Account(f"did:plc:{letters}", handle, password, name, followers)
-        with self._lock:
+        with self.lock:
             self.accounts[account.did] = account
         return account
 
@@ -116,7 +97,7 @@ class BlueskySimulator:
         **more: Any,
     ) -> str:
         """Somebody posts, as an app would write it: with facets for the @handles there are. Its address."""
-        with self._lock:
+        with self.lock:
             record: dict[str, Any] = {"$type": POST, "text": text, "langs": ["en"]}
             record["createdAt"] = _iso(created_at or self._now())
             facets = []
@@ -142,19 +123,19 @@ class BlueskySimulator:
 
     def delete(self, uri: str) -> None:
         """Its author deletes it."""
-        with self._lock:
+        with self.lock:
             account, path = self._place(uri)
             account.records.pop(path, None)
 
     def record(self, uri: str) -> dict[str, Any]:
         """The record at an address; KeyError when there is none."""
-        with self._lock:
+        with self.lock:
             account, path = self._place(uri)
             return account.records[path]
 
     def posts(self, by: Account) -> list[dict[str, Any]]:
         """An account's posts in the order they came."""
-        with self._lock:
+        with self.lock:
             uris = [f"at://{by.did}/{path}" for path in by.records if path.startswith(POST)]
             return [self.record(uri) for uri in sorted(uris, key=lambda uri: self._indexed[uri])]
 
@@ -168,21 +149,22 @@ class BlueskySimulator:
 
     def expire_access(self) -> None:
         """Two hours pass: every access token is too old, the refresh tokens are good."""
-        with self._lock:
+        with self.lock:
             self._expired |= set(self._access)
 
     def expire_sessions(self) -> None:
         """Months pass: the refresh tokens are too old as well."""
-        with self._lock:
+        with self.lock:
             self._expired |= set(self._access) | set(self._refresh)
 
     # one call
 
-    def answer(self, verb: str, target: str, token: str, body: bytes) -> tuple[int, dict[str, str], bytes] | None:
-        """Status, headers and body of one call; None: hang up."""
+    def answer(self, verb: str, target: str, headers: dict[str, str], body: bytes) -> Told | None:
+        """One call; a deed is done before its answer is lost."""
+        token = headers.get("authorization", "").removeprefix("Bearer ").strip()
         parts = urlsplit(target)
         method = parts.path.removeprefix("/xrpc/")
-        with self._lock:
+        with self.lock:
             self.calls.append(method)
             how = self._how
             if how == "slow_down":
@@ -458,7 +440,7 @@ class BlueskySimulator:
 
     def _now(self) -> datetime:
         """The time, never the same millisecond twice."""
-        with self._lock:
+        with self.lock:
             self._last = max(self._last + 1, time.time_ns() // 1_000_000)
             return datetime.fromtimestamp(self._last / 1000, UTC)
 
@@ -515,36 +497,3 @@ def _parsed(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise XrpcError(400, "InvalidRequest", "A request body was expected but none was provided")
     return value
-
-
-def _handler(sky: BlueskySimulator) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
-            self._answer()
-
-        def do_POST(self) -> None:
-            self._answer()
-
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            token = self.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-            told = sky.answer(self.command, self.path, token, body)
-            if told is None:
-                self.close_connection = True
-                return
-            status, headers, content = told
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Type", "application/json; charset=utf-8")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's word
-            pass
-
-    return Handler
