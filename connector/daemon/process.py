@@ -227,7 +227,7 @@ class Daemon:
     def _receive_located(
         self, mentions: Sequence[Mention], source: Source, sources: Mapping[str, Source]
     ) -> dict[str, Any]:
-        """A hook's mentions which another account may answer: it is asked first, and never by the listener's thread."""
+        """A hook's mentions which another account may answer: it is asked first, outside the listener's thread."""
         fresh = written(self._dispatcher.accept(located(mentions, source, sources)), 120)
         return {"accepted": sum(fresh), "duplicates": len(fresh) - sum(fresh)}
 

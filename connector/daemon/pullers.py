@@ -135,7 +135,7 @@ class Puller:
 
 
 class SourcePuller(Puller):
-    """Mentions of one source. `others` gives all sources there are now: one of them may answer what this one finds."""
+    """Mentions of one source. `others` gives all sources there are now: one may answer what this one finds."""
 
     def __init__(
         self,

@@ -249,8 +249,8 @@ class Bluesky(Source):
         )
 
     def locate(self, mention: Mention) -> Mention | None:
-        """The post as a notification would have told it, with the finder's tone and rating. None also for one that was
-        deleted, or that we are not let see."""
+        """The post as a notification would have told it, with the finder's tone and rating. None also for one that is
+        gone, or that we are not let see."""
         try:
             place = place_in(mention.url, self.options.web)
         except ValueError:
