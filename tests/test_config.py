@@ -99,7 +99,7 @@ TOLD = """\
 16:47 sources.feed.token: the environment variable EMPTY_TOKEN is empty; fill it in, there or in .env
 16:79 sources.feed.conversation: "threads" cannot stand here — did you mean "thread"? (allowed: thread, thread_and_author)
 17:3 sources.desk: "desk" names a helpdesk too; names are shared
-18:7 sources.tw: `type` is missing (allowed: bluesky, listening, manual, rss, webhook)
+18:7 sources.tw: `type` is missing (allowed: bluesky, listening, manual, rss, webhook, wordpress)
 19:100 sources.sky.reasons[1]: "liked" cannot stand here (allowed: mention, reply, quote)
 20:21 delivery.workers: has to be a whole number
 20:40 delivery.first_pause: has to be at least 0

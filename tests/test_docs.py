@@ -88,7 +88,7 @@ def test_options_that_are_off_are_valid_when_they_are_switched_on(
 
     loaded = config.load(tmp_path / "config.yaml")
 
-    assert set(loaded.sources) == {"feed", "found", "sky", "tool", "news"}
+    assert set(loaded.sources) == {"feed", "found", "sky", "tool", "blog", "news"}
 
 
 def test_defaults_shown_in_the_example_are_the_defaults() -> None:

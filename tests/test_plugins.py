@@ -30,7 +30,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, dict[str, s
 
 
 def test_every_adapter_of_ours_is_found_and_is_what_it_says() -> None:
-    assert plugins.source_types() == ["bluesky", "listening", "manual", "rss", "webhook"]
+    assert plugins.source_types() == ["bluesky", "listening", "manual", "rss", "webhook", "wordpress"]
     assert plugins.helpdesk_types() == ["freshdesk", "zendesk"]
     for kind in plugins.source_types():
         assert issubclass(plugins.source_class(kind), Source)

@@ -13,11 +13,12 @@ from connector.sources.listening import Listening
 from connector.sources.manual import COLUMNS, Manual
 from connector.sources.rss import Rss
 from connector.sources.webhook import Webhook
+from connector.sources.wordpress import Wordpress
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "sources"
 
 
-@pytest.mark.parametrize("source", [Bluesky, Listening, Manual, Rss, Webhook])
+@pytest.mark.parametrize("source", [Bluesky, Listening, Manual, Rss, Webhook, Wordpress])
 def test_the_table_of_settings_is_complete(source: type[Source]) -> None:
     page = (DOCS / f"{source.type}.md").read_text(encoding="utf-8")
     section = page.partition("## Settings")[2].partition("\n## ")[0]
