@@ -103,6 +103,8 @@ def submit(
 def _located(settings: Config, name: str, mentions: tuple[Mention, ...]) -> list[Arrival]:
     """These mentions on their way in; those that another account can answer, as that account's."""
     assembly = app.assemble(settings)
+    if name in assembly.broken:
+        raise ConnectorError(f"{name} {assembly.broken[name]}")
     try:
         return located(mentions, assembly.sources[name], assembly.sources)
     finally:

@@ -46,7 +46,7 @@ def test_the_ticket_says_that_it_waits_and_then_that_it_is_posted(
     world.start()
     until(lambda: world.account("blog") is not None and world.account("blog").pulled_at, "a first pull")
     comment = blog.comment("Where is my order?")
-    until(lambda: world.sandbox.tickets(), "the ticket")
+    until(world.sandbox.tickets, "the ticket")
     number = int(world.sandbox.tickets()[0]["id"])
     world.carried()
     blog.moderated = True
