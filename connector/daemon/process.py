@@ -176,7 +176,7 @@ class Daemon:
         self._log.info("draining", in_hand=self._dispatcher.in_hand)
         if self._listener is not None:
             self._listener.stop()
-        self._elsewhere.shutdown()
+        self._elsewhere.shutdown(wait=False, cancel_futures=True)
         for loop in self._loops.values():
             loop.stop()
         self._dispatcher.stop_claiming()
@@ -228,7 +228,10 @@ class Daemon:
         self, mentions: Sequence[Mention], source: Source, sources: Mapping[str, Source]
     ) -> dict[str, Any]:
         """A hook's mentions which another account may answer: it is asked first, outside the listener's thread."""
-        fresh = written(self._dispatcher.accept(located(mentions, source, sources)), 120)
+        found = located(mentions, source, sources)
+        if self._draining:
+            raise Temporary("stopping; come again", wait=5)
+        fresh = written(self._dispatcher.accept(found), 120)
         return {"accepted": sum(fresh), "duplicates": len(fresh) - sum(fresh)}
 
     def _woken(self, name: str, woken: int) -> dict[str, Any]:

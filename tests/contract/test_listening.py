@@ -242,6 +242,15 @@ def test_youscans_webhook_is_read_by_the_same_map(youscan: ToolWorld) -> None:
     assert (mention.author.handle, mention.author.followers, mention.engagement) == ("ann", 12, {"likes": 5})
 
 
+def test_pictures_come_along(youscan: ToolWorld) -> None:
+    cursor = begun(youscan)
+    youscan.tool.find(
+        "look", images=["https://cdn.example/1.jpg", "not an address"], imageUrl="https://cdn.example/0.jpg"
+    )
+    [mention] = drained(youscan, cursor, 1)
+    assert [one.url for one in mention.attachments] == ["https://cdn.example/1.jpg"]
+
+
 def test_a_bearer_token_opens_the_door_too(youscan: ToolWorld) -> None:
     youscan.say("hello")
     body = youscan.tool.webhook(youscan.tool.findings[-1])
