@@ -151,6 +151,16 @@ def test_rows_told_twice_and_in_any_order_become_one_mention_each(world: ToolWor
     assert sorted(one.external_id for one in seen) == sorted(said)
 
 
+def test_a_tool_that_gives_the_last_one_again_tells_it_once(world: ToolWorld) -> None:
+    cursor = begun(world)
+    first = world.say("one")
+    page = world.source.fetch(cursor, 50)
+    world.tool.misbehave("inclusive")
+    again = world.source.fetch(page.cursor, 50)
+    assert [one.external_id for one in page.items] == [first]
+    assert (again.items, again.more) == ((), False)
+
+
 def test_more_than_one_page_of_the_tool_is_read_whole(world: ToolWorld) -> None:
     pull = {"size": {**world.source.chart.model_dump()["pull"]["size"], "most": 3}}
     if world.tool.tool == "mention":
@@ -209,14 +219,11 @@ def test_an_answer_of_nothing_from_a_tool_that_refuses_so_is_no_answer(analytics
 def test_a_time_away_longer_than_the_window_loses_nothing(analytics: ToolWorld) -> None:
     analytics.source = analytics.again(look_back_hours=1)
     cursor = begun(analytics)
-    said = analytics.say("while we were away")
+    said = [analytics.say(f"number {number} while we were away") for number in range(5)]
     analytics.ahead = 20 * 3600
-    assert [one.external_id for one in drained(analytics, cursor, 1)] == [said]
-    assert analytics.source.fetch(drained_cursor(analytics, cursor), 50).items == ()
-
-
-def drained_cursor(world: ToolWorld, cursor: Cursor) -> Cursor:
-    return world.source.fetch(cursor, 50).cursor
+    assert [one.external_id for one in drained(analytics, cursor, 5, limit=2)] == said
+    after = analytics.source.fetch(cursor, 50).cursor
+    assert analytics.source.fetch(after, 50).items == ()
 
 
 def test_a_cursor_forgets_what_its_window_no_longer_reaches(analytics: ToolWorld) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -178,6 +179,14 @@ def test_more_than_a_page_of_comments_is_read_whole(there: BlogWorld) -> None:
     cursor = begun(there)
     said = [there.say(f"number {number}") for number in range(230)]
     assert [one.external_id for one in drained(there, cursor, 230, limit=60)] == said
+
+
+def test_a_site_in_another_time_zone_hides_nothing(there: BlogWorld) -> None:
+    for hours in (-11, 0, 14):
+        there.blog.offset = timedelta(hours=hours)
+        there.source = there.again(watch_hours=1)
+        said = heard(there, f"at UTC{hours:+}")
+        assert said.text == f"at UTC{hours:+}"
 
 
 def test_a_user_who_may_not_moderate_is_told(there: BlogWorld) -> None:

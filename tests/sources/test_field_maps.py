@@ -123,6 +123,12 @@ def test_a_map_of_ones_own_is_laid_over_a_preset(tmp_path: Path) -> None:
     assert merged.fields["text"] == fieldmap.load("youscan").fields["text"]
 
 
+def test_what_is_skipped_is_known_in_any_spelling() -> None:
+    chart = fieldmap.load("", {"fields": {"text": "t"}, "skip": {"spam": [True, "да"]}})
+    rows = [{"spam": True}, {"spam": "TRUE"}, {"Spam": "Да "}, {"spam": False}, {"spam": None}, {}]
+    assert [chart.left_out(row) for row in rows] == [True, True, True, False, False, False]
+
+
 @pytest.mark.parametrize(
     ("value", "forms", "told"),
     [

@@ -168,7 +168,7 @@ class Listening(Source):
                 sent = ""
         elif scheme.lower() != "bearer":
             sent = ""
-        if not sent or not hmac.compare_digest(sent.encode(), password.get_secret_value().encode()):
+        if not hmac.compare_digest(sent.encode(), password.get_secret_value().encode()):
             raise BadHook(
                 "the call is not authenticated: send hook_password as the password of HTTP Basic, or as bearer token",
                 status=401,

@@ -9,7 +9,8 @@ the adapter. Findings are numbered in the order they were found, which is not th
         …requests to tool.url…
 
 Misbehaviour is switched with `misbehave` and `behave`: unauthorized, slow_down, broken, cut, refuses, nonsense, and
-`silent` (200 with nothing in it, as one tool does instead of 429) and `doubled` (each row twice, in any order).
+`silent` (200 with nothing in it, as one tool does instead of 429), `doubled` (each row twice, in any order) and
+`inclusive` (a number asked for counts as above itself).
 """
 
 from __future__ import annotations
@@ -180,6 +181,10 @@ class ListeningSimulator:
             self._dice.shuffle(rows)
         return rows
 
+    def _above(self, since: int) -> list[Finding]:
+        edge = 1 if self._how == "inclusive" else 0
+        return [one for one in self.findings if one.number > since - edge]
+
     def _youscan(self, path: str, params: Params, _: dict[str, str]) -> dict[str, Any]:
         if path != "/api/external/topics/77/mentions":
             raise Refused(404, {"errorCode": "notFound", "message": "no such topic"})
@@ -187,7 +192,7 @@ class ListeningSimulator:
         if size > 1_000 or order not in ("published", "publishedAsc", "seqAsc", "engagement"):
             raise Refused(400, {"errorCode": "validation", "message": "size or orderBy is wrong"})
         since = int(_one(params, "sinceSeq", "0"))
-        found = [one for one in self.findings if one.number > since]
+        found = self._above(since)
         found.sort(key=lambda one: one.number if order == "seqAsc" else -one.written.timestamp())
         rows = [
             {
@@ -218,7 +223,7 @@ class ListeningSimulator:
             raise Refused(404, {"code": 404, "message": "not found"})
         limit = min(int(_one(params, "limit", "20")), 1_000)
         since = _one(params, "since_id", "")
-        found = [one for one in self.findings if not since or one.number > int(since)]
+        found = self._above(int(since)) if since else list(self.findings)
         # the reference does not say which end of the order comes first: the inconvenient one
         found.sort(key=(lambda one: -one.number) if since else (lambda one: -one.written.timestamp()))
         rows = [
@@ -242,7 +247,7 @@ class ListeningSimulator:
         if path != "/v1.0/alerts/9/mentions":
             raise Refused(404, {"error": "no such alert"})
         since = int(_one(params, "since_id", "0"))
-        found = [one for one in self.findings if one.number > since]
+        found = self._above(since)
         by_id, down = _one(params, "sort_by", "date") == "id", _one(params, "sort_order", "desc") == "desc"
         found.sort(key=lambda one: one.number if by_id else one.written.timestamp(), reverse=down)
         rows = [

@@ -27,7 +27,6 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 Told = tuple[int, dict[str, str], bytes]
-SITE_AHEAD = timedelta(hours=3)
 EDITOR = 7
 
 
@@ -62,6 +61,7 @@ class WordpressSimulator:
     def __init__(self, user: str, password: str) -> None:
         self.user, self.password = user, password
         self.comments: dict[int, Comment] = {}
+        self.offset = timedelta(hours=3)  # the site's local time
         self.closed = False
         self.moderated = False
         self.hurried = False
@@ -198,7 +198,7 @@ class WordpressSimulator:
         rows = [one for one in self.comments.values() if one.status in wanted]
         if "after" in params:
             after = datetime.fromisoformat(params["after"]).replace(tzinfo=UTC)
-            rows = [one for one in rows if one.at + SITE_AHEAD > after]
+            rows = [one for one in rows if one.at + self.offset > after]
         for name in ("post", "parent", "author"):
             if name in params:
                 rows = [one for one in rows if getattr(one, name) == int(params[name])]
@@ -237,7 +237,7 @@ class WordpressSimulator:
             "author": one.author,
             "author_name": one.name,
             "author_url": "",
-            "date": (one.at + SITE_AHEAD).strftime("%Y-%m-%dT%H:%M:%S"),
+            "date": (one.at + self.offset).strftime("%Y-%m-%dT%H:%M:%S"),
             "date_gmt": one.at.strftime("%Y-%m-%dT%H:%M:%S"),
             "content": {"rendered": paragraphs, **({"raw": one.raw} if edit else {})},
             "link": f"{self.url}/?p={one.post}#comment-{one.id}",
