@@ -46,12 +46,12 @@ file_put_contents(__DIR__ . '/login', "admin:\$pw");
 PHP
     php "$folder/install.php" 2>/dev/null
   fi
-  PHP_CLI_SERVER_WORKERS=2 php -S "127.0.0.1:$port" -t "$folder/site" >"$folder/php.log" 2>&1 &
+  PHP_CLI_SERVER_WORKERS=2 setsid php -S "127.0.0.1:$port" -t "$folder/site" >"$folder/php.log" 2>&1 &
   echo $! >"$folder/php.pid"
   echo "up at $url"
   ;;
 stop)
-  kill "$(cat "$folder/php.pid")" || true
+  kill -- "-$(cat "$folder/php.pid")" || true  # the workers with it
   mariadb-admin --no-defaults -S "$socket" -u root shutdown
   ;;
 *)
