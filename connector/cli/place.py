@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from connector import plugins, triage
+from connector import fieldmap, plugins, triage
 from connector.config import Config
 from connector.config import load as load_config
 from connector.errors import ConnectorError
@@ -72,3 +72,11 @@ def running(settings: Config) -> int | None:
     except (OSError, ValueError):
         pass
     return None
+
+
+def field_map(name: str) -> fieldmap.FieldMap | None:
+    """The field map of a file that is handed in: a preset, a .yaml file, or none."""
+    try:
+        return fieldmap.load(name) if name else None
+    except ValueError as error:
+        raise ConnectorError(f"the field map: {error}") from None

@@ -14,7 +14,7 @@ from connector import config
 from connector.cli import say
 from connector.cli.backtest import Backtest, Change, Comparison, Grouping, by_thread, compare, replay
 from connector.cli.explain import explained
-from connector.cli.place import Place, opened
+from connector.cli.place import Place, field_map, opened
 from connector.errors import ConnectorError
 from connector.flow.intake import conversation_name
 from connector.markup import shorten
@@ -39,7 +39,10 @@ class _Span(click.ParamType[float]):
 
 
 @click.command()
-@click.option("--file", "file", type=_FILE, help="Mentions: CSV, JSONL or JSON.")
+@click.option("--file", "file", type=_FILE, help="Mentions: CSV, XLSX, JSONL or JSON.")
+@click.option(
+    "--map", "chart", default="", help="Field map of the file: a preset (export, youscan …) or a .yaml file."
+)
 @click.option("--last", type=_Span(), help="The mentions that came in lately, from the journal: 7d, 12h.")
 @click.option(
     "--source", help="The source's name a file counts as (file), or the only one of the journal to look at."
@@ -53,6 +56,7 @@ class _Span(click.ParamType[float]):
 def preview(
     ctx: click.Context,
     file: Path | None,
+    chart: str,
     last: float | None,
     source: str | None,
     folder: Path | None,
@@ -74,7 +78,8 @@ def preview(
     settings = _settings(place, needed=last is not None)
     if file is not None:
         name = source or "file"
-        mentions = list(mentions_from_file(file, source=name, platform=name, received_at=time.time()))
+        words: dict[str, Any] = {"source": name, "platform": name, "received_at": time.time()}
+        mentions = list(mentions_from_file(file, chart=field_map(chart), **words))
     else:
         assert settings is not None
         mentions = _from_journal(settings, time.time() - (last or 0), source)

@@ -16,16 +16,16 @@ import click
 
 from connector import app, log, plugins, triage
 from connector.cli import say
-from connector.cli.place import Place, opened, running
+from connector.cli.place import Place, field_map, opened, running
 from connector.config import Config
 from connector.daemon import Daemon
 from connector.errors import BadHook, ConnectorError
-from connector.flow.intake import arrivals
+from connector.flow.intake import located
 from connector.markup import shorten, to_text
 from connector.model import Mention
 from connector.sources.manual import ManualOptions, mention_from_text, mentions_from_file
 from connector.store import Store, Tx, journal, watches
-from connector.store.arrivals import accept_mentions
+from connector.store.arrivals import Arrival, accept_mentions
 from connector.yamlfile import did_you_mean
 
 _NUMBER = click.IntRange(1, 2**62)
@@ -61,17 +61,21 @@ def run(ctx: click.Context, shadow: bool) -> None:
 @click.command()
 @click.argument("text", required=False)
 @click.option(
-    "--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV, JSONL or JSON."
+    "--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV, XLSX, JSONL or JSON."
 )
 @click.option("--url", default="", help="Where it was said.")
 @click.option("--author", default="", help="Who said it.")
 @click.option("--source", default="", help="Which manual source, if there are several.")
+@click.option("--map", "chart", default="", help="Field map of a file: a preset (export, youscan …) or a .yaml file.")
 @click.pass_context
-def submit(ctx: click.Context, text: str | None, file: Path | None, url: str, author: str, source: str) -> None:
+def submit(
+    ctx: click.Context, text: str | None, file: Path | None, url: str, author: str, source: str, chart: str
+) -> None:
     """Hand in a mention that somebody found.
 
-    A TEXT, or a file of them. The same one twice is a duplicate, whoever hands it in. A connector that runs takes it
-    up by itself.
+    A TEXT, or a file of them; an export of a listening tool with --map. The same one twice is a duplicate, whoever
+    hands it in. What stands on a platform where you have an account becomes that account's mention, and is answered
+    from there. A connector that runs takes it up by itself.
     """
     settings: Config = _place(ctx).config()
     name, options = _manual(settings, source)
@@ -82,17 +86,32 @@ def submit(ctx: click.Context, text: str | None, file: Path | None, url: str, au
         raise click.UsageError("the TEXT is empty")
     try:
         mentions: tuple[Mention, ...] = (
-            mentions_from_file(file, **words)
+            mentions_from_file(file, chart=field_map(chart or options.map), **words)
             if file is not None
             else (mention_from_text(str(text), url=url, author=author, **words),)
         )
     except BadHook as error:
         raise ConnectorError(error.sentence) from None
+    found = _located(settings, name, mentions)
     with opened(settings, create=True) as store, store.begin() as tx:
-        fresh = accept_mentions(tx, arrivals(mentions, options))
+        fresh = accept_mentions(tx, found)
     say.data(f"{sum(fresh)} accepted, {len(fresh) - sum(fresh)} known already")
     if sum(fresh) and settings.store.startswith("sqlite") and running(settings) is None:
         say.notice("it waits until a connector runs: `connector run`")
+
+
+def _located(settings: Config, name: str, mentions: tuple[Mention, ...]) -> list[Arrival]:
+    """These mentions on their way in; those that another account can answer, as that account's."""
+    assembly = app.assemble(settings)
+    if name in assembly.broken:
+        raise ConnectorError(f"{name} {assembly.broken[name]}")
+    try:
+        return located(mentions, assembly.sources[name], assembly.sources)
+    finally:
+        for source in assembly.sources.values():
+            source.close()
+        for helpdesk in assembly.helpdesks.values():
+            helpdesk.close()
 
 
 def _manual(settings: Config, wanted: str) -> tuple[str, ManualOptions]:

@@ -12,8 +12,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,7 +29,8 @@ from connector.daemon.pullers import Puller, ReplyPuller, SourcePuller
 from connector.daemon.watcher import Watcher
 from connector.errors import ConfigError, ConnectorError, Temporary, Unsupported
 from connector.flow.deliver import Wiring, carry, reconcile, waiting
-from connector.flow.intake import arrivals
+from connector.flow.intake import arrivals, homes_for, located
+from connector.model import Mention
 from connector.server import Handlers, Listener, application
 from connector.sources.base import Source
 from connector.store import Claim, Outcome
@@ -41,6 +42,7 @@ from connector.yamlfile import environment
 
 _WATCH = 1.0
 _STALE = 30.0
+_LOCATORS = 4
 
 
 class _Loop:
@@ -105,6 +107,7 @@ class Daemon:
         self._hup = False
         self._seen = self._fingerprint()
         self._listener: Listener | None = None
+        self._elsewhere = ThreadPoolExecutor(_LOCATORS, "locate")
 
     def _wire(self, policy: triage.Policy) -> Wiring:
         return app.wire(self.config, self._assembly, policy, identities=self.identities, shadow=self.shadow)
@@ -178,6 +181,7 @@ class Daemon:
         self._log.info("draining", in_hand=self._dispatcher.in_hand)
         if self._listener is not None:
             self._listener.stop()
+        self._elsewhere.shutdown(wait=False, cancel_futures=True)
         loops = [*self._loops.values(), *self._watching]
         for loop in loops:
             loop.stop()
@@ -207,6 +211,8 @@ class Daemon:
         source = wiring.sources.get(name)
         if source is not None and source.capabilities.push:
             mentions = source.read_hook(hook)
+            if mentions and homes_for(source, wiring.sources):
+                return self._elsewhere.submit(self._receive_located, mentions, source, wiring.sources)
             found = arrivals(mentions, source.options)
             wanted = source.hook_answer(hook)
             if not found:
@@ -236,6 +242,16 @@ class Daemon:
             return source.answer_challenge(query)
         except Unsupported:
             raise LookupError(name) from None
+
+    def _receive_located(
+        self, mentions: Sequence[Mention], source: Source, sources: Mapping[str, Source]
+    ) -> dict[str, Any]:
+        """A hook's mentions which another account may answer: it is asked first, outside the listener's thread."""
+        found = located(mentions, source, sources)
+        if self._draining:
+            raise Temporary("stopping; come again", wait=5)
+        fresh = written(self._dispatcher.accept(found), 120)
+        return {"accepted": sum(fresh), "duplicates": len(fresh) - sum(fresh)}
 
     def _woken(self, name: str, woken: int) -> dict[str, Any]:
         loop = self._loops.get(name)
@@ -333,12 +349,15 @@ class Daemon:
             if name in self._loops:
                 continue
             if source.capabilities.pull:
-                self._loops[name] = self._loop(SourcePuller(source, self.owner, self._dispatcher, self._grace))
+                self._loops[name] = self._loop(self._source_puller(source))
             else:
                 self._introduce(name, source)
         for name, helpdesk in self._assembly.helpdesks.items():
             if name not in self._loops:
                 self._loops[name] = self._loop(ReplyPuller(helpdesk, self.owner, self._dispatcher, self._grace))
+
+    def _source_puller(self, source: Source) -> SourcePuller:
+        return SourcePuller(source, self.owner, self._dispatcher, self._grace, lambda: self._wiring.sources)
 
     def _introduce(self, name: str, source: Source) -> None:
         """Learn which account answers; one that cannot say so still takes hooks, and the others run."""

@@ -7,7 +7,7 @@ a replica that lost the right meanwhile writes nothing. Trouble is told when it 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Protocol, TypeVar
@@ -24,7 +24,7 @@ from connector.errors import (
     Temporary,
     Unsupported,
 )
-from connector.flow.intake import arrivals, storable
+from connector.flow.intake import located, storable
 from connector.flow.notes import recalled_html
 from connector.helpdesks.base import Helpdesk
 from connector.model import Cursor, Merge, Page, Reply, TicketId, TicketState
@@ -49,6 +49,7 @@ _PAGE = 100
 _LONGEST = 600.0
 _AUTH_PAUSE = 300.0
 _ASIDE = 300.0
+_PATIENT_FOR = 5
 
 
 class Writer(Protocol):
@@ -136,11 +137,19 @@ class Puller:
 
 
 class SourcePuller(Puller):
-    """Mentions of one source."""
+    """Mentions of one source. `others` gives all sources there are now: one may answer what this one finds."""
 
-    def __init__(self, source: Source, owner: str, writer: Writer, grace: float) -> None:
+    def __init__(
+        self,
+        source: Source,
+        owner: str,
+        writer: Writer,
+        grace: float,
+        others: Callable[[], Mapping[str, Source]] = dict,
+    ) -> None:
         super().__init__(source.name, owner, writer, source.options.poll, grace)
         self.source = source
+        self.others = others
 
     def check(self) -> None:
         """Learn which account answers, for the cards."""
@@ -150,7 +159,7 @@ class SourcePuller(Puller):
     def pull(self, pull: Pull) -> float:
         """One page, stored with its cursor."""
         page = self.source.fetch(pull.cursor, _PAGE)
-        found = arrivals(page.items, self.source.options)
+        found = located(page.items, self.source, self.others(), patient=self.failures < _PATIENT_FOR)
 
         def store(tx: Tx) -> int:
             fresh = accept_mentions(tx, found) if found else []

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from connector.errors import ConnectorError, RateLimited, Temporary
 from connector.model import Mention
-from connector.sources.base import SourceOptions
+from connector.sources.base import Source, SourceOptions
 from connector.store.arrivals import Arrival
 from connector.store.tables import OWN_POST
 
@@ -54,3 +55,53 @@ def arrivals(mentions: Sequence[Mention], options: SourceOptions) -> list[Arriva
         )
         for mention in map(storable, mentions)
     ]
+
+
+def located(
+    mentions: Sequence[Mention], source: Source, sources: Mapping[str, Source], *, patient: bool = False
+) -> list[Arrival]:
+    """As `arrivals`; but what a source without an answer of its own found on a platform where we have an account
+    arrives as that account's mention: it is answered from there, and it is one mention whoever tells of it first.
+
+    Only accounts whose tickets go to the same helpdesk are asked. One that cannot be asked now lets a mention through
+    as it is, to be answered by hand; `patient`: its Temporary or RateLimited is raised instead, so that the same page
+    is pulled again.
+    """
+    homes = homes_for(source, sources)
+    if not homes:
+        return arrivals(mentions, source.options)
+    found: list[Arrival] = []
+    for mention in mentions:
+        home, moved = _home(mention, homes, patient=patient)
+        if home is None or moved is None:
+            found += arrivals([mention], source.options)
+        else:
+            found += [replace(one, found_by=source.name) for one in arrivals([moved], home.options)]
+    return found
+
+
+def homes_for(source: Source, sources: Mapping[str, Source]) -> list[Source]:
+    """The accounts that could answer what this source finds: none where it answers itself."""
+    if source.replies:
+        return []
+    desk = source.options.helpdesk
+    return [
+        one
+        for one in sources.values()
+        if one is not source and one.capabilities.locate and one.replies and one.options.helpdesk == desk
+    ]
+
+
+def _home(mention: Mention, homes: Sequence[Source], *, patient: bool) -> tuple[Source | None, Mention | None]:
+    if not mention.url or mention.own or mention.deleted:
+        return None, None
+    for home in homes:
+        try:
+            moved = home.locate(mention)
+        except ConnectorError as error:
+            if patient and isinstance(error, Temporary | RateLimited):
+                raise
+            continue
+        if moved is not None:
+            return home, moved
+    return None, None

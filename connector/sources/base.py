@@ -45,6 +45,7 @@ class SourceCapabilities:
     idempotent_reply: bool = False
     find_reply: bool = False
     enrich: bool = False
+    locate: bool = False
     attachments_in: bool = False
     attachments_out: bool = False
 
@@ -110,6 +111,14 @@ class Source(Outlet[ReplyDraft]):
     def outlook(self, mention: Mention) -> ReplyOutlook:
         """What is known about answering this mention before an agent writes, for the card. Asks nobody."""
         return ReplyOutlook(possible=self.replies)
+
+    def locate(self, mention: Mention) -> Mention | None:
+        """A mention that another source found (a listening tool, a feed, a person), as this account's own: `source`,
+        `platform`, `external_id`, `thread_id`, `author` and `own` exactly as `fetch` would give them, so that it is
+        known as the same post whichever way it arrives first, and is answered from here. None: its address is none
+        of this platform, or there is nothing there to answer. May ask the platform; may fill in what a tool leaves
+        out (its text, for one that hands on ids only). Called before the mention is stored."""
+        raise Unsupported(f"{self.type} does not know posts by their address", service=self.name)
 
     def reply_limits(self, mention: Mention) -> ReplyLimits:
         """What may be answered to this mention now. Closed: nothing. Called just before a reply leaves."""

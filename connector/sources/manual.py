@@ -1,8 +1,9 @@
-"""Mentions that people hand in: a text, a text with its address, a CSV or JSONL file. See `connector submit`.
+"""Mentions that people hand in: a text, a text with its address, a CSV, XLSX or JSONL file. See `connector submit`.
 
 It hides how spreadsheets write tables. One rule must hold: the same thing handed in twice has the same id, so that
 the second time is a duplicate and not a second ticket; where no id is given, it is made of what was said, by whom
-and where. Every mistake of a file is told at once, with its line.
+and where. Every mistake of a file is told at once, with its line. An export of another tool, whose columns are called
+otherwise, goes through a field map (`connector.fieldmap`).
 
 Nothing is polled, nothing calls us and nothing can be answered from here: an agent follows the link.
 """
@@ -10,7 +11,6 @@ Nothing is polled, nothing calls us and nothing can be answered from here: an ag
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from connector.errors import BadHook, ConfigError, Problem
+from connector.fieldmap import FieldMap, identified, sheet
 from connector.http import Http
 from connector.mentionjson import read_mention
 from connector.model import Identity, Mention
@@ -27,6 +28,10 @@ from connector.sources.base import Source, SourceCapabilities, SourceOptions
 from connector.yamlfile import did_you_mean
 
 MAX_FILE = 64 * 1024 * 1024
+_HEADER_WITHIN = 20
+
+_Rows = Iterator[tuple[int, dict[str, Any]]]
+_Lines = Iterator[tuple[int, list[Any]]]
 
 _PLAIN = (
     "id kind text url title created_at edited_at deleted language tone thread_id rating private own attachments"
@@ -43,6 +48,7 @@ class ManualOptions(SourceOptions):
     """Nothing to log in to."""
 
     platform: str = Field(default="manual", description="network to note on the tickets")
+    map: str = Field(default="", description="field map for files: a preset such as export, or a .yaml file")
 
 
 class Manual(Source):
@@ -70,11 +76,14 @@ def mention_from_text(
 ) -> Mention:
     """One mention from a text, its address and its author's name where known. BadHook 422 when it cannot be one."""
     obj: dict[str, Any] = {"text": text, "url": url, "author": {"name": author}}
-    return read_mention(_identified(obj), source=source, platform=platform, received_at=received_at)
+    return read_mention(identified(obj), source=source, platform=platform, received_at=received_at)
 
 
-def mentions_from_file(path: Path, *, source: str, platform: str, received_at: float) -> tuple[Mention, ...]:
-    """The mentions of a CSV (`.csv`, `.tsv`, `.txt`), JSONL (`.jsonl`, `.ndjson`) or JSON file, in its order.
+def mentions_from_file(
+    path: Path, *, source: str, platform: str, received_at: float, chart: FieldMap | None = None
+) -> tuple[Mention, ...]:
+    """The mentions of a table (`.csv`, `.tsv`, `.txt`, `.xlsx`), JSONL (`.jsonl`, `.ndjson`) or JSON file, in its
+    order; read by `chart` where there is one, else its columns or keys are those of Mention JSON.
 
     ConfigError with every mistake and its line; none of the file is then to be used.
     """
@@ -85,22 +94,23 @@ def mentions_from_file(path: Path, *, source: str, platform: str, received_at: f
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigError([Problem(str(path), 0, 0, "", f"cannot be read: {reason}")]) from None
-    return mentions_from_bytes(content, str(path), source=source, platform=platform, received_at=received_at)
+    return mentions_from_bytes(
+        content, str(path), source=source, platform=platform, received_at=received_at, chart=chart
+    )
 
 
 def mentions_from_bytes(
-    content: bytes, name: str, *, source: str, platform: str, received_at: float
+    content: bytes, name: str, *, source: str, platform: str, received_at: float, chart: FieldMap | None = None
 ) -> tuple[Mention, ...]:
     """The same for a file already read; `name` tells what it is, and is shown with each mistake."""
-    text = _decoded(content)
-    rows = {".jsonl": _jsonl_rows, ".ndjson": _jsonl_rows, ".json": _json_rows}.get(
-        Path(name).suffix.lower(), _csv_rows
-    )
     problems: list[Problem] = []
     mentions: list[Mention] = []
-    for line, row in rows(text, name, problems):
+    for line, row in _rows(content, name, chart, problems):
+        if chart is not None and chart.left_out(row):
+            continue
         try:
-            mention = read_mention(_identified(row), source=source, platform=platform, received_at=received_at)
+            made, network = (identified(row), "") if chart is None else chart.mention(row)
+            mention = read_mention(made, source=source, platform=network or platform, received_at=received_at)
         except BadHook as refusal:
             problems.append(Problem(name, line, 1, "", refusal.sentence))
         else:
@@ -108,6 +118,19 @@ def mentions_from_bytes(
     if problems:
         raise ConfigError(sorted(problems, key=lambda problem: (problem.line, problem.column)))
     return tuple(mentions)
+
+
+def _rows(content: bytes, name: str, chart: FieldMap | None, problems: list[Problem]) -> _Rows:
+    kind = Path(name).suffix.lower()
+    if kind in (".jsonl", ".ndjson"):
+        return _jsonl_rows(_decoded(content), name, problems)
+    if kind == ".json":
+        return _json_rows(_decoded(content), name, chart, problems)
+    if kind == ".xls":
+        message = "is an old Excel file; save it as .xlsx or CSV"
+        raise ConfigError([Problem(name, 0, 0, "", message)])
+    table = sheet.lines(content, name) if kind == ".xlsx" else _delimited(_decoded(content), name, chart, problems)
+    return _table_rows(table, name, chart, problems)
 
 
 def _decoded(content: bytes) -> str:
@@ -118,9 +141,6 @@ def _decoded(content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("cp1251", "replace")
-
-
-_Rows = Iterator[tuple[int, dict[str, Any]]]
 
 
 def _jsonl_rows(text: str, name: str, problems: list[Problem]) -> _Rows:
@@ -134,9 +154,15 @@ def _jsonl_rows(text: str, name: str, problems: list[Problem]) -> _Rows:
             problems.append(Problem(name, number, 1, "", "is not a mention; write one JSON object on each line"))
 
 
-def _json_rows(text: str, name: str, problems: list[Problem]) -> _Rows:
+def _json_rows(text: str, name: str, chart: FieldMap | None, problems: list[Problem]) -> _Rows:
     value = _loaded(text, name, 1, problems)
     rows = value if isinstance(value, list) else [] if value is None else [value]
+    if chart is not None and value is not None:
+        try:
+            rows = chart.rows(value)
+        except ValueError as error:
+            problems.append(Problem(name, 1, 1, "", str(error)))
+            return
     for number, row in enumerate(rows):
         if isinstance(row, dict):
             yield 1, row
@@ -154,32 +180,61 @@ def _loaded(text: str, name: str, line: int, problems: list[Problem]) -> Any:
     return None
 
 
-def _csv_rows(text: str, name: str, problems: list[Problem]) -> _Rows:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=False)
+def _delimited(text: str, name: str, chart: FieldMap | None, problems: list[Problem]) -> _Lines:
+    """The lines of a CSV file, each with its number, which a cell with line breaks in it moves on."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text, chart), strict=False)
+    last = 0
     try:
-        header = [cell.strip().lower() for cell in next(reader, [])]
-        problems += _header_problems(header, name)
-        if problems:
-            return
-        last = reader.line_num
         for cells in reader:
             line, last = last + 1, reader.line_num
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) > len(header):
-                problems.append(
-                    Problem(name, line, 1, "", f"has {len(cells)} cells for {len(header)} columns; quote the text")
-                )
-                continue
-            yield line, _nested(dict(zip(header, cells, strict=False)))
+            yield line, list(cells)
     except csv.Error as error:
         problems.append(Problem(name, reader.line_num, 1, "", f"is not a table: {error}"))
 
 
-def _delimiter(text: str) -> str:
-    """The one of ; , and tab that stands most often in the header."""
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    return max(",;\t", key=header.count)
+def _table_rows(table: _Lines, name: str, chart: FieldMap | None, problems: list[Problem]) -> _Rows:
+    """Each line under its header. Without a map the header is the first line; with one, the first that has a column
+    the map knows, for exports begin with a few words about themselves."""
+    header: list[str] = []
+    for line, cells in table:
+        if not any(str(cell).strip() for cell in cells):
+            continue
+        if not header:
+            names = [str(cell).strip().lower() for cell in cells]
+            if chart is None:
+                problems += _header_problems(names, name)
+                if problems:
+                    return
+            elif not chart.knows(names):
+                if line >= _HEADER_WITHIN:
+                    break
+                continue
+            header = names
+            continue
+        if len(cells) > len(header) and any(str(cell).strip() for cell in cells[len(header) :]):
+            problems.append(
+                Problem(name, line, 1, "", f"has {len(cells)} cells for {len(header)} columns; quote the text")
+            )
+            continue
+        row = dict(zip(header, cells, strict=False))
+        yield line, _nested({k: str(v) for k, v in row.items()}) if chart is None else row
+    if not header:
+        problems += _header_problems([], name) if chart is None else [_no_column(name, chart)]
+
+
+def _no_column(name: str, chart: FieldMap) -> Problem:
+    wanted = ", ".join((*chart.paths("text"), *chart.paths("url"))[:12])
+    return Problem(name, 1, 1, "", f"no line names a column for text or url; the map looks for {wanted}")
+
+
+def _delimiter(text: str, chart: FieldMap | None) -> str:
+    """The one of ; , and tab that stands most often in the header, which a map knows by its columns."""
+    lines = [line for line in text.splitlines()[:_HEADER_WITHIN] if line.strip()]
+    for line in lines if chart is not None else ():
+        for mark in ",;\t":
+            if mark in line and chart is not None and chart.knows(cell.strip(' "') for cell in line.split(mark)):
+                return mark
+    return max(",;\t", key=lines[0].count) if lines else ","
 
 
 def _header_problems(header: list[str], name: str) -> list[Problem]:
@@ -211,29 +266,4 @@ def _nested(row: Mapping[str, str]) -> dict[str, Any]:
             made.setdefault(outer, {})[inner] = value
         else:
             made[column] = value.replace(",", ".") if column == "rating" else value
-    return made
-
-
-def _identified(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with an id and an author's id, made of the content where they are not given."""
-    made = dict(row)
-    author = made.get("author")
-    author = dict(author) if isinstance(author, dict) else {} if author is None else author
-    if isinstance(author, dict):
-        if author.get("id") in (None, ""):
-            known = next(
-                (
-                    author[k]
-                    for k in ("handle", "url", "name")
-                    if isinstance(author.get(k), str) and author[k].strip()
-                ),
-                "",
-            )
-            author["id"] = " ".join(known.removeprefix("@").split()).casefold()[:200] or "unknown"
-        made["author"] = author
-    if made.get("id") in (None, ""):
-        who = author.get("id") if isinstance(author, dict) else ""
-        said = (made.get("text"), made.get("url"), who, made.get("created_at"), made.get("title"))
-        words = json.dumps([" ".join(str(word or "").split()) for word in said])
-        made["id"] = "m-" + hashlib.sha256(words.encode()).hexdigest()[:24]
     return made

@@ -40,13 +40,14 @@ _CHUNK = 500
 class Arrival:
     """A mention on its way in: its conversation's name, the helpdesk it goes to, and, when a rule needs no thinking
     to settle it, why it is ignored or held at once. A post of our own that answers somebody is not ignored where
-    their ticket is."""
+    their ticket is. `found_by` names another source that told of it."""
 
     mention: Mention
     conversation: str
     helpdesk: str
     ignored: str = ""
     held: str = ""
+    found_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
     quiet = _muted(tx, arrivals)
     homes = _homes(tx, arrivals)
     conversation = _conversations(tx, arrivals)
+    taken = _told_already(tx, arrivals)
     inserted = _NEW_MENTION.run(
         tx,
         [
@@ -83,6 +85,7 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
                 "body": encode(a.mention),
             }
             for a in arrivals
+            if not (a.found_by and (a.mention.source, a.mention.external_id) in taken)
         ],
     )
     new = {(row.source, row.external_id, row.version): row.id for row in inserted}
@@ -111,6 +114,33 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
     _count(tx, arrivals, fresh, at)
     return fresh
 
+
+def _told_already(tx: Tx, arrivals: Sequence[Arrival]) -> set[tuple[str, str]]:
+    """Posts that somebody else's finding adds nothing to: the platform told of them in whatever version. Looked up
+    behind the conversations' locks, so that of two replicas that accept the same post one sees the other's."""
+    found = {(a.mention.source, a.mention.external_id) for a in arrivals if a.found_by}
+    if not found:
+        return set()
+    known = {
+        (a.mention.source, a.mention.external_id)
+        for a in arrivals
+        if not a.found_by and (a.mention.source, a.mention.external_id) in found
+    }
+    for source in sorted({source for source, _ in found}):
+        wanted = [{"external_id": name} for other, name in sorted(found) if other == source]
+        known.update((source, row.external_id) for row in _ANY_VERSION.run(tx, wanted, source=source))
+    return known
+
+
+_ANY_VERSION = bulk(
+    lambda _, given: (
+        sa.select(mentions.c.external_id)
+        .where(mentions.c.source == sa.bindparam("source"))
+        .where(given.among(mentions.c.external_id, "external_id"))
+        .distinct()
+    ),
+    external_id=sa.Text(),
+)
 
 _NEW_MENTION = bulk_insert(
     mentions,
@@ -271,6 +301,8 @@ _ENLIST = {False: _enlisting(conversations.c.live_in), True: _enlisting(conversa
 def _count(tx: Tx, arrivals: Sequence[Arrival], fresh: Sequence[bool], at: float) -> None:
     received = Counter(a.mention.source for a in arrivals)
     known = Counter(a.mention.source for a, new in zip(arrivals, fresh, strict=True) if not new)
+    # what a tool found counts where it is stored; the tool itself was heard all the same
+    received.update({a.found_by: 0 for a in arrivals if a.found_by and a.found_by not in received})
     tx.execute(
         _COUNTED[tx.dialect.name],
         [

@@ -44,6 +44,7 @@ from connector.model import (
     Receipt,
     ReplyDraft,
     Request,
+    Tone,
     decode,
     encode,
     key_of,
@@ -71,7 +72,7 @@ class SourceWorld(ABC):
     source: Source
     secrets: tuple[str, ...] = ()
     tells_repetitions_apart: bool = True
-    """Whether the same words said again are known not to be the first ones, where the platform keeps no key of ours."""
+    """Whether the same words said again are known not to be the first ones, though the platform keeps no key."""
 
     def say(self, text: str) -> str:
         """Somebody writes something that is for us; its external id."""
@@ -98,6 +99,10 @@ class SourceWorld(ABC):
     @abstractmethod
     def posted(self) -> list[str]:
         """The texts of our replies as people see them there, oldest first; empty where nothing can be posted."""
+
+    def address(self, external_id: str) -> str:
+        """Where people read a post, as a listening tool would hand it on."""
+        raise NotImplementedError
 
     def misbehave(self, how: Misbehaviour) -> None:
         """From now on, until `behave`, every call ends like this."""
@@ -132,6 +137,7 @@ class SourceContract:
             (can.pull, "fetch", lambda: source.fetch(None, 1)),
             (can.push, "read_hook", lambda: source.read_hook(Hook({}, b"", 0.0))),
             (can.enrich, "enrich", lambda: source.enrich(draft.mention)),
+            (can.locate, "locate", lambda: source.locate(draft.mention)),
             (can.reply, "reply_limits", lambda: source.reply_limits(draft.mention)),
             (can.reply, "prepare", lambda: source.prepare(draft)),
             (can.reply, "send", lambda: source.send(Request("reply", "{}"), Key("k"))),
@@ -238,6 +244,31 @@ class SourceContract:
         assert mention.text in richer.text
         assert richer.author.id == mention.author.id
         assert decode(Mention, encode(richer)) == richer
+
+    def test_what_a_tool_found_is_located_as_we_would_have_heard_it(self, world: SourceWorld) -> None:
+        _needs(world.source.capabilities.locate, "it does not know posts by their address")
+        heard = self._one(world, "found by a tool")
+        url = _try(lambda: world.address(heard.external_id))
+        found = world.source.locate(_from_a_tool(url))
+        assert found is not None
+        for word in ("source", "platform", "external_id", "version", "thread_id", "own"):
+            assert getattr(found, word) == getattr(heard, word), word
+        assert found.text
+        assert found.tone == _TOOL_TONE
+        assert decode(Mention, encode(found)) == found
+
+    def test_an_address_of_elsewhere_is_not_located(self, world: SourceWorld) -> None:
+        _needs(world.source.capabilities.locate, "it does not know posts by their address")
+        for url in ("", "https://forum.example/7", "https://[broken", "mailto:a@b.example"):
+            assert world.source.locate(_from_a_tool(url)) is None
+
+    def test_our_own_post_is_located_as_our_own(self, world: SourceWorld) -> None:
+        _needs(world.source.capabilities.locate, "it does not know posts by their address")
+        draft = self._draft(world, "we say")
+        receipt = world.source.send(world.source.prepare(draft), key_of("located"))
+        found = world.source.locate(_from_a_tool(_try(lambda: world.address(receipt.id))))
+        assert found is not None
+        assert found.own
 
     def test_a_hook_brings_its_mention(self, world: SourceWorld) -> None:
         _needs(world.source.capabilities.push, "it takes no calls")
@@ -428,6 +459,24 @@ class SourceContract:
         for secret in world.secrets:
             assert secret not in shown, "an error shows a secret"
         assert re.search(r"\b(Bearer|Basic) [A-Za-z0-9]{6}", shown) is None, "an error shows a credential"
+
+
+_TOOL_TONE = Tone("negative", -0.5, 1.0, by="source")
+
+
+def _from_a_tool(url: str) -> Mention:
+    """What a listening tool hands on: its own ids, the address, perhaps no text."""
+    return Mention(
+        source="tool",
+        platform="somewhere",
+        external_id="4711",
+        author=Author("unknown"),
+        text="",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        url=url,
+        thread_id="4711",
+        tone=_TOOL_TONE,
+    )
 
 
 def a_mention(source: Source, external_id: str = "1") -> Mention:

@@ -78,6 +78,7 @@ class MemorySource(Source):
         idempotent_reply=True,
         find_reply=True,
         enrich=True,
+        locate=True,
         attachments_in=True,
         attachments_out=True,
     )
@@ -139,7 +140,8 @@ class MemorySource(Source):
             self._said.append(replace(known, deleted=True, version="deleted", text=""))
 
     def fail(self, operation: str, error: ConnectorError, *, after: bool = False, times: int = 1) -> None:
-        """The next `times` calls of check, fetch, enrich, prepare, send or find raise it; `after`: having done it."""
+        """The next `times` calls of check, fetch, enrich, locate, prepare, send or find raise it; `after`: after the
+        deed."""
         with self._lock:
             self._faults += [(operation, error, after)] * times
 
@@ -188,6 +190,17 @@ class MemorySource(Source):
         """The same, with a hundred followers."""
         with self._trouble("enrich"):
             return replace(mention, author=replace(mention.author, followers=100))
+
+    def locate(self, mention: Mention) -> Mention | None:
+        """What stands at that address here, said by somebody or posted by us."""
+        with self._trouble("locate"):
+            place, _, wanted = mention.url.partition("https://memory.example/")
+            said = [one for one in self._said if one.external_id == wanted and not one.deleted]
+            ours = [post.draft.mention for post in self.posts if post.id == wanted]
+            if place or not (said or ours):
+                return None
+            found = said[0] if said else replace(ours[0], external_id=wanted, author=Author("we"), own=True)
+            return replace(found, tone=mention.tone, rating=mention.rating)
 
     def reply_limits(self, mention: Mention) -> ReplyLimits:
         """As configured."""

@@ -48,6 +48,10 @@ class SkyWorld(SourceWorld):
     def take_back(self, external_id: str) -> None:
         self.sky.delete(external_id)
 
+    def address(self, external_id: str) -> str:
+        did, rkey = external_id.removeprefix("at://").split("/app.bsky.feed.post/")
+        return f"https://bsky.app/profile/{self.sky.accounts[did].handle}/post/{rkey}"
+
     def posted(self) -> list[str]:
         return [str(one["text"]) for one in self.sky.posts(self.brand)]
 

@@ -26,6 +26,9 @@ class MemoryWorld(SourceWorld):
     def take_back(self, external_id: str) -> None:
         self.source.take_back(external_id)
 
+    def address(self, external_id: str) -> str:
+        return f"https://memory.example/{external_id}"
+
     def hook(self, text: str) -> Hook:
         body = b'{"id": "h1", "text": "%s", "author": {"id": "ann"}}' % text.encode()
         return Hook({"authorization": "Bearer memory"}, body, time.time())

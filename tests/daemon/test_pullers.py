@@ -32,7 +32,7 @@ from connector.http import Http
 from connector.model import CommentId, Cursor, Identity, Page, Receipt, Reply, TicketId
 from connector.store import Store, Tx, journal
 from connector.store.arrivals import Arrival, accept_mentions, declare_account, lease_pull, wake
-from connector.store.tables import conversations, wakeups
+from connector.store.tables import conversations, mentions, wakeups
 from connector.testing.memory import MemoryOptions, MemorySource
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -196,6 +196,35 @@ def test_a_right_lost_meanwhile_writes_nothing_and_the_other_replica_pulls_the_p
     source.fetch = fetch  # type: ignore[method-assign]
     other.pull_once()
     assert (_received(store), _cursor(store)) == (1, "1")
+
+
+def test_a_tool_waits_for_an_account_that_is_away_but_not_for_ever(store: Store, writer: Dispatcher) -> None:
+    home = MemorySource("home", MemoryOptions())
+    post = home.say("found by a tool")
+    tool = MemorySource("tool", MemoryOptions(poll=30, since_start=True, answerable=False))
+    tool.put([replace(post, source="tool", external_id="4711")])
+    home.fail("locate", Temporary("away"), times=50)
+    puller = SourcePuller(tool, "tester", writer, 15, lambda: {"home": home, "tool": tool})
+    for _ in range(5):
+        assert puller.pull_once() > 30
+        assert (_received(store), _cursor(store, "tool"), puller.trouble) == (0, None, "away")
+    puller.pull_once()
+    assert (_sources(store), _cursor(store, "tool")) == (["tool"], "1")
+
+
+def test_a_tools_finding_is_stored_as_the_account_that_answers(store: Store, writer: Dispatcher) -> None:
+    home = MemorySource("home", MemoryOptions(since_start=True))
+    post = home.say("told by both")
+    tool = MemorySource("tool", MemoryOptions(since_start=True, answerable=False))
+    tool.put([replace(post, source="tool", external_id="4711")])
+    for source in (tool, home):
+        SourcePuller(source, "tester", writer, 15, lambda: {"home": home, "tool": tool}).pull_once()
+    assert _sources(store) == ["home"]
+
+
+def _sources(store: Store) -> list[str]:
+    with store.read() as tx:
+        return list(tx.execute(sa.select(mentions.c.source)).scalars())
 
 
 def _steal(store: Store, account: str) -> None:

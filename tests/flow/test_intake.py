@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from flow_builders import said
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.flow.intake import arrivals, conversation_name
-from connector.model import Author
+from connector.errors import AuthFailed, ConnectorError, RateLimited, Temporary
+from connector.flow.intake import arrivals, conversation_name, located
+from connector.model import Author, Tone
 from connector.sources.base import SourceOptions
+from connector.testing.memory import MemoryOptions, MemorySource
 
 ANNA, BEN = Author("u1"), Author("u2")
 
@@ -64,3 +68,65 @@ def test_nothing_is_left_out_reordered_or_changed() -> None:
     assert [arrival.mention for arrival in found] == heard
     assert {arrival.helpdesk for arrival in found} == {"desk"}
     assert not any(arrival.held for arrival in found)
+
+
+# --- what others found -----------------------------------------------------------------------------------------
+
+
+def tool(**more: object) -> MemorySource:
+    return MemorySource("tool", MemoryOptions.model_validate({"answerable": False, "platform": "web", **more}))
+
+
+def home(**more: object) -> MemorySource:
+    return MemorySource("home", MemoryOptions.model_validate({"platform": "memory", **more}))
+
+
+def test_what_a_tool_found_arrives_as_the_account_that_can_answer_it() -> None:
+    there, finder = home(conversation="thread_and_author"), tool()
+    post = there.say("angry", author="ben", thread="root")
+    negative = Tone("negative", -0.5, 1.0, by="source")
+    finding = replace(said(9), source="tool", platform="web", url=post.url, tone=negative)
+    [arrival] = located([finding], finder, {"home": there, "tool": finder})
+    [native] = arrivals([post], there.options)
+    assert (arrival.mention.source, arrival.mention.external_id) == ("home", post.external_id)
+    assert (arrival.conversation, arrival.helpdesk, arrival.found_by) == (native.conversation, "desk", "tool")
+    assert arrival.mention.tone == negative
+
+
+def test_our_own_post_that_a_tool_found_becomes_no_ticket() -> None:
+    there, finder = home(), tool()
+    post = there.say("we say", own=True)
+    [arrival] = located([replace(said(9), url=post.url)], finder, {"home": there})
+    assert arrival.ignored == "our own post"
+
+
+@pytest.mark.parametrize(
+    "case", ["elsewhere", "no address", "another desk", "cannot answer", "answers itself", "deleted"]
+)
+def test_what_nobody_of_ours_can_answer_stays_the_tools(case: str) -> None:
+    there = home(helpdesk="other" if case == "another desk" else "desk", answerable=case != "cannot answer")
+    finder = tool(answerable=case == "answers itself")
+    url = there.say("hello").url
+    url = {"elsewhere": "https://forum.example/7", "no address": ""}.get(case, url)
+    finding = replace(said(9), source="tool", url=url, deleted=case == "deleted")
+    [arrival] = located([finding], finder, {"home": there, "tool": finder})
+    assert (arrival.mention.source, arrival.mention.external_id, arrival.found_by) == ("tool", "m9", "")
+
+
+@pytest.mark.parametrize("trouble", [Temporary("away"), RateLimited(wait=5)])
+def test_an_account_that_cannot_be_asked_now_is_waited_for_or_not(trouble: ConnectorError) -> None:
+    there, finder = home(), tool()
+    finding = replace(said(9), source="tool", url=there.say("hello").url)
+    there.fail("locate", trouble, times=2)
+    with pytest.raises(type(trouble)):
+        located([finding], finder, {"home": there}, patient=True)
+    [arrival] = located([finding], finder, {"home": there})
+    assert arrival.mention.source == "tool"
+
+
+def test_an_account_that_refuses_us_holds_nothing_up() -> None:
+    there, finder = home(), tool()
+    finding = replace(said(9), source="tool", url=there.say("hello").url)
+    there.fail("locate", AuthFailed("no"))
+    [arrival] = located([finding], finder, {"home": there}, patient=True)
+    assert arrival.mention.source == "tool"

@@ -41,6 +41,7 @@ from connector.sources.bluesky.words import (
     memo_of,
     mention_from_notification,
     parent_from,
+    place_in,
     profile_url,
     record_key,
     root_of,
@@ -113,6 +114,7 @@ class Bluesky(Source):
         idempotent_reply=True,
         find_reply=True,
         enrich=True,
+        locate=True,
         attachments_in=True,
     )
 
@@ -246,6 +248,25 @@ class Bluesky(Source):
             engagement=counts_from(own) or mention.engagement,
             attachments=attachments_from(own.get("embed")) or mention.attachments,
         )
+
+    def locate(self, mention: Mention) -> Mention | None:
+        """The post as a notification would have told it, with the finder's tone and rating. None also for one that is
+        gone, or that we are not let see."""
+        try:
+            place = place_in(mention.url, self.options.web)
+        except ValueError:
+            return None
+        if place is None:
+            return None
+        did = place[0] if place[0].startswith("did:") else self._resolve(place[0])
+        post = next(iter(self._posts([f"at://{did}/{POST}/{place[1]}"])), None) if did else None
+        if post is None:
+            return None
+        try:
+            told = mention_from_notification(post, self.name, self.options.web, self._account.signed_in().did)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise BadAnswer("a post cannot be read", service=self.name, operation="locate") from None
+        return replace(told, tone=mention.tone, rating=mention.rating)
 
     # what goes out
 

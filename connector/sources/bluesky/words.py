@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from connector.model import Attachment, Author, Key, Mention, Parent, utc
 
@@ -215,6 +216,19 @@ def split_uri(uri: str) -> tuple[str, str]:
     if match is None:
         raise ValueError("no address of a record")
     return match[1], match[2]
+
+
+def place_in(url: str, web: str) -> tuple[str, str] | None:
+    """Whose post and which, in the address under which people read it (…/profile/WHO/post/KEY on bsky.app or `web`)
+    or in its at:// address; WHO is a handle or a DID. None for any other address."""
+    parts = urlsplit(url.strip())
+    if parts.scheme == "at":
+        match = re.fullmatch(rf"at://([^/]+)/{re.escape(POST)}/([^/]+)", url.strip())
+    elif parts.scheme in ("http", "https") and parts.netloc.lower() in ("bsky.app", urlsplit(web).netloc.lower()):
+        match = re.fullmatch(r"/profile/([^/]+)/post/([^/]+)/?", unquote(parts.path))
+    else:
+        return None
+    return (match[1].removeprefix("@"), match[2]) if match else None
 
 
 def seconds(value: Any) -> float | None:
