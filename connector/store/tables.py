@@ -77,7 +77,7 @@ deliveries = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.Column("trace", sa.Text, comment="the decision"),
-    sa.Column("tone", sa.Text, comment="of the mention, as it was decided"),
+    sa.Column("tone", sa.Text, comment="of a mention that was carried, as it was decided"),
     sa.Column("rank", sa.Integer, nullable=False, server_default="1", comment="0 goes before 1"),
     sa.Column("due_at", _Time, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
