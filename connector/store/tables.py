@@ -21,6 +21,7 @@ conversations = sa.Table(
     sa.Column("linked_at", _Time, comment="set when the link moved: older comments there were not for this person"),
     sa.Column("live_in", sa.Integer, nullable=False, server_default="0", comment="unfinished towards the helpdesk"),
     sa.Column("live_out", sa.Integer, nullable=False, server_default="0", comment="unfinished towards the platform"),
+    sa.Column("stirred_at", _Time, comment="when something was last born in it"),
     sa.UniqueConstraint("source", "name"),
     sa.Index("conversations_ticket", "helpdesk", "ticket"),
 )

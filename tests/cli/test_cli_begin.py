@@ -42,7 +42,16 @@ def process(*words: str) -> Iterator[subprocess.Popen[str]]:
 # --- init ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [[], ["--platforms", "bluesky"], ["--platforms", "webhook, RSS ,manual,bluesky"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--platforms", "bluesky"],
+        ["--platforms", "webhook, RSS ,manual,bluesky"],
+        ["--hours", "1"],
+        ["--hours", "72"],
+    ],
+)
 def test_what_it_writes_passes_its_own_checks(tmp_path: Path, words: Sequence[str]) -> None:
     made = init(tmp_path / "new", *words)
     made.write(".env", SECRETS)
