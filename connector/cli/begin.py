@@ -240,12 +240,12 @@ def init(
 
 
 def _set_speed(file: Path, hours: int) -> None:
-    """Writes the usual deadline: late after half as long again, never after three times as long or a day."""
-    usual = f"target: {hours}h, breach: {hours + (hours + 1) // 2}h, ceiling: {max(24, 3 * hours)}h}}"
-    text = re.sub(r"(?<=name: usual, )target: .*\}", usual, file.read_text(encoding="utf-8"))
-    if hours == 1:  # an hour before would be at once
-        text = text.replace("\n  remind_before: 1h\n", "\n  remind_before: 15min\n")
-    file.write_text(text, encoding="utf-8")
+    """Writes the usual deadline: late after half as long again, never after three times as long or a day. An hour
+    before a target of one hour would be at once."""
+    usual = f"target: {hours}h, breach: {hours + (hours + 1) // 2}h, ceiling: {max(24, 3 * hours)}h"
+    usual += ", remind_before: 15min}" if hours == 1 else "}"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(re.sub(r"(?<=name: usual, )target: .*\}", usual, text), encoding="utf-8")
 
 
 def _chosen(text: str) -> list[str]:

@@ -249,7 +249,7 @@ def bear(tx: Tx, born: list[dict[str, Any]], at: float) -> None:
     if not born:
         return
     lanes = Counter((row["conversation"], row["kind"] == "reply") for row in born if not row["state"])
-    free = {lane for lane, live in _enlist(tx, lanes).items() if live == lanes[lane]}
+    free = {lane for lane, live in _enlist(tx, lanes, at).items() if live == lanes[lane]}
     for row in born:
         lane = (row["conversation"], row["kind"] == "reply")
         if not row["state"]:
@@ -271,14 +271,14 @@ _NEW_DELIVERY = bulk_insert(
 )
 
 
-def _enlist(tx: Tx, lanes: Counter[tuple[int, bool]]) -> dict[tuple[int, bool], int]:
+def _enlist(tx: Tx, lanes: Counter[tuple[int, bool]], at: float) -> dict[tuple[int, bool], int]:
     """Count these newcomers in their conversations; each lane's number of unfinished deliveries after that."""
     live: dict[tuple[int, bool], int] = {}
     batches: dict[tuple[bool, int], list[int]] = {}
     for (conversation, outward), count in lanes.items():
         batches.setdefault((outward, count), []).append(conversation)
     for (outward, count), ids in batches.items():
-        rows = _ENLIST[outward].run(tx, [{"number": number} for number in sorted(ids)], n=count)
+        rows = _ENLIST[outward].run(tx, [{"number": number} for number in sorted(ids)], n=count, at=at)
         live.update(((number, outward), total) for number, total in rows)
     return live
 
@@ -288,7 +288,12 @@ def _enlisting(column: sa.Column[int]) -> Bulk:
         lambda _, given: (
             sa.update(conversations)
             .where(given.among(conversations.c.id, "number"))
-            .values({column: column + sa.bindparam("n", type_=sa.Integer)})
+            .values(
+                {
+                    column: column + sa.bindparam("n", type_=sa.Integer),
+                    conversations.c.stirred_at: sa.bindparam("at", type_=sa.Double),
+                }
+            )
             .returning(conversations.c.id, column)
         ),
         number=conversations.c.id.type,

@@ -303,26 +303,13 @@ def expire(tx: Tx, days: float, limit: int) -> int:
     return len(rows)
 
 
-def _last(table: Any, at: Any) -> Any:
-    """When the newest row of a conversation came."""
-    return (
-        sa.select(at)
-        .where(table.c.conversation == conversations.c.id)
-        .order_by(table.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-
-
-_newest = mentions.alias("newest")
 _parked = sa.select(deliveries.c.conversation).where(deliveries.c.state.in_(("held", "unsure"))).scalar_subquery()
 _EXPIRED = (
     sa.select(mentions.c.id, mentions.c.body, mentions.c.conversation)
     .join(conversations, conversations.c.id == mentions.c.conversation)
     .where(mentions.c.erased_at.is_(None), mentions.c.received_at < sa.bindparam("before"))
     .where(conversations.c.live_in == 0, conversations.c.live_out == 0)
-    .where(_last(_newest, _newest.c.received_at) < sa.bindparam("before"))
-    .where(sa.func.coalesce(_last(replies, replies.c.received_at), 0.0) < sa.bindparam("before"))
+    .where(sa.func.coalesce(conversations.c.stirred_at, 0.0) < sa.bindparam("before"))
     .where(conversations.c.id.not_in(_parked))
     .where(
         ~sa.exists().where(

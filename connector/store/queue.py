@@ -391,7 +391,7 @@ def _settled(outcome: Outcome, at: float) -> dict[str, Any]:
         "why": "released" if stays and mine.released else outcome.reason[:2000],
         "tries": int(outcome.counted),
         "decision": outcome.trace,
-        "tone": outcome.tone,
+        "tone": outcome.tone if outcome.end == "done" else None,
         "doubt": at if outcome.in_doubt or outcome.end == "unsure" or mine.in_doubt else None,
         "due": at + outcome.wait if stays else None,
         "end": at if outcome.end in ("done", "failed", "ignored") else None,

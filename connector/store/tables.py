@@ -25,6 +25,7 @@ conversations = sa.Table(
     sa.Column("linked_at", _Time, comment="set when the link moved: older comments there were not for this person"),
     sa.Column("live_in", sa.Integer, nullable=False, server_default="0", comment="unfinished towards the helpdesk"),
     sa.Column("live_out", sa.Integer, nullable=False, server_default="0", comment="unfinished towards the platform"),
+    sa.Column("stirred_at", _Time, comment="when something was last born in it"),
     sa.UniqueConstraint("source", "name"),
     sa.Index("conversations_ticket", "helpdesk", "ticket"),
 )
@@ -81,7 +82,7 @@ deliveries = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.Column("trace", sa.Text, comment="the decision"),
-    sa.Column("tone", sa.Text, comment="of the mention, as it was decided"),
+    sa.Column("tone", sa.Text, comment="of a mention that was carried, as it was decided"),
     sa.Column("rank", sa.Integer, nullable=False, server_default="1", comment="0 goes before 1"),
     sa.Column("due_at", _Time, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),

@@ -53,6 +53,8 @@ def process(*words: str) -> Iterator[subprocess.Popen[str]]:
         ["--platforms", "bluesky"],
         ["--platforms", "webhook, RSS ,manual,bluesky"],
         ["--platforms", ", ".join(_PLATFORMS)],
+        ["--hours", "1"],
+        ["--hours", "72"],
     ],
 )
 def test_what_it_writes_passes_its_own_checks(tmp_path: Path, words: Sequence[str]) -> None:

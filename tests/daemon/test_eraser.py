@@ -15,7 +15,7 @@ from daemon_world import DaemonWorld, mention, until
 from connector.daemon import eraser
 from connector.errors import Temporary
 from connector.store import Store
-from connector.store.tables import mentions, tickets
+from connector.store.tables import conversations, mentions, tickets
 
 
 class Writer:
@@ -77,6 +77,7 @@ def test_the_running_daemon_erases_once_it_is_told_to(world: DaemonWorld, monkey
     until(lambda: status() == "solved", "the ticket to be seen solved")
     with store.begin() as tx:
         tx.execute(sa.update(mentions).values(received_at=mentions.c.received_at - 40 * 86_400))
+        tx.execute(sa.update(conversations).values(stirred_at=conversations.c.stirred_at - 40 * 86_400))
     assert "hunter2" in said()
     world.settings["retention_days"] = 30
     world.write()

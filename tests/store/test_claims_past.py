@@ -85,11 +85,3 @@ def test_no_more_than_the_last_twenty_are_remembered(store: Store, mention: Make
     arrive(store, mention(thread_id="now"), at=NOON + 100)
     tones = [tone for tone, _ in one(store, at=NOON + 100).tones]
     assert (len(tones), tones.count("negative")) == (20, 5)
-
-
-def test_a_tone_is_kept_when_a_later_turn_does_not_know_it(store: Store, mention: Make) -> None:
-    arrive(store, mention(thread_id="a"))
-    settle(store, one(store), None, tone="negative")
-    settle(store, one(store), "done")
-    arrive(store, mention(thread_id="b"))
-    assert one(store).tones == (("negative", NOON),)

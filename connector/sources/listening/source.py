@@ -94,7 +94,7 @@ class Listening(Source):
 
     type: ClassVar[str] = "listening"
     about: ClassVar[str] = (
-        "YouScan, Brand Analytics, Brand24, Mention, Brandwatch, Awario, others by a map; answered where we have an account"
+        "YouScan, Brand Analytics, Brand24, Mention, Brandwatch, Awario and others; answers where we have an account"
     )
     unconfirmed: ClassVar[tuple[str, ...]] = (
         "Brand Analytics: the key around the list, the fields of an author",

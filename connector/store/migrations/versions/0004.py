@@ -35,6 +35,11 @@ def upgrade() -> None:
     )
     _index("watches_due", "watches", ["next_at"], "next_at IS NOT NULL")
     _index("watches_open", "watches", ["breach", "target"], "ended_at IS NULL")
+    op.add_column("conversations", sa.Column("stirred_at", sa.Double(), nullable=True))
+    op.execute(
+        "UPDATE conversations SET stirred_at ="
+        " (SELECT max(created_at) FROM deliveries WHERE deliveries.conversation = conversations.id)"
+    )
     op.add_column("deliveries", sa.Column("tone", sa.Text(), nullable=True))
     op.add_column("mentions", sa.Column("erased_at", sa.Double(), nullable=True))
     _index("mentions_kept", "mentions", ["received_at"], "erased_at IS NULL")
