@@ -12,7 +12,11 @@ Decision       what the mapping makes of a mention; its Trace says which rule se
 Draft          what we are about to write: TicketDraft, CommentDraft (helpdesk), ReplyDraft (platform)
 Reply          an agent's public comment that has to go back to the thread
 Link           conversation ↔ ticket
-Delivery       one intended side effect: a mention (becomes ticket or comment), a reply or a note
+Delivery       one intended side effect: a mention (becomes ticket or comment), a reply, a note or a bulletin
+Storm          many people unhappy about one topic at once: one problem ticket, theirs linked to it
+Silence        a topic or source of which no new tickets are made for a time; what was said is kept for a digest
+Digest         mentions that got no ticket of their own, gathered in private notes on one ticket
+Bulletin       what we tell ourselves about a storm or a digest, on a ticket of our own
 Lane           the conversation's id: deliveries of one lane go one after another
 Key            idempotency key, fixed when the delivery is born, sent with every try
 Request        a side effect ready to be sent, its body frozen
@@ -214,6 +218,7 @@ class Decision:
 
     `feedback` are the kinds of feedback it is, the most telling first, and `owner` whose matter that kind is.
     `score` is None where the mapping has none; `suggestion` is the answer it drafts for the agent.
+    `topic` is what storms and silences go by; `apart`: it gets a ticket of its own and no part in either.
     """
 
     settings: Settings
@@ -231,6 +236,8 @@ class Decision:
     deadlines: Deadlines | None = None
     owner: str = ""
     suggestion: str = ""
+    topic: str = ""
+    apart: bool = False
 
 
 # --- what we are about to write ----------------------------------------------------------------------------
@@ -275,6 +282,15 @@ class CommentDraft:
     author: Person | None = None
     settings: Settings = Settings()
     attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bulletin:
+    """What we have to tell ourselves: `note` (HTML) as a private note on the ticket of its conversation. Where there
+    is none, or it was closed or deleted, `ticket` is opened for it first."""
+
+    ticket: TicketDraft
+    note: str
 
 
 @dataclass(frozen=True, slots=True)

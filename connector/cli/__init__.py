@@ -61,10 +61,11 @@ def cli(ctx: click.Context, file: Path) -> None:
     ctx.obj = Place(file)
 
 
-from connector.cli import begin, explain, look, preview, tone, work  # noqa: E402 - they hang their commands on `cli`
+from connector.cli import begin, explain, look, preview, silence, tone, work  # noqa: E402 - they hang their commands on `cli`
 
 for command in (
-    *begin.COMMANDS, *look.COMMANDS, *explain.COMMANDS, *preview.COMMANDS, *tone.COMMANDS, *work.COMMANDS
+    *begin.COMMANDS, *look.COMMANDS, *explain.COMMANDS, *preview.COMMANDS, *tone.COMMANDS, *work.COMMANDS,
+    *silence.COMMANDS,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -12,6 +12,8 @@ from prometheus_client.registry import Collector
 
 from connector.errors import ConnectorError
 from connector.store import Store, journal
+from connector.store.silences import Silence, list_silences
+from connector.store.storms import Summary, active_storms
 
 
 class _Reading(Collector):
@@ -37,6 +39,7 @@ class _Reading(Collector):
         try:
             with self.store.read() as tx:
                 standing, backlog, oldest = journal.standing(tx), journal.backlog(tx), journal.oldest_waiting(tx)
+                raging, silent = active_storms(tx), list_silences(tx)
         except ConnectorError:
             up.add_metric([], 0)
             yield up
@@ -44,6 +47,7 @@ class _Reading(Collector):
         up.add_metric([], 1)
         yield up
         yield from _from_store(standing, backlog, oldest)
+        yield from _storms(raging, silent)
 
 
 def _from_store(
@@ -71,6 +75,15 @@ def _from_store(
         stopped.add_metric([account.name], int(bool(account.stopped)))
         trouble.add_metric([account.name], int(bool(account.trouble)))
     yield from (received, known, last, stopped, trouble)
+
+
+def _storms(raging: list[Summary], silent: list[Silence]) -> Iterable[Metric]:
+    storms = GaugeMetricFamily("connector_storm_people", "People in a storm that is on", labels=["topic", "source"])
+    for summary in raging:
+        storms.add_metric([summary.storm.topic, summary.storm.source], summary.people)
+    silences = GaugeMetricFamily("connector_silences", "Silences that last")
+    silences.add_metric([], len(silent))
+    yield from (storms, silences)
 
 
 def exposition(

@@ -3,8 +3,11 @@ about an edit. What waits behind it in a busy conversation is carried in the sam
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from connector.errors import Closed, ConnectorError, Gone, Rejected, Temporary, Unsupported
 from connector.flow import notes
+from connector.flow.storms import joined, linking, placed
 from connector.flow.turn import Turn
 from connector.model import (
     Attachment,
@@ -41,6 +44,11 @@ def carry_mention(turn: Turn) -> Outcome:
             return turn.outcome("ignored", decision.ignored)
         if turn.wiring.shadow:
             return turn.outcome("held", "shadow: decided, nothing written")
+    (here,) = placed(turn, [(claim.id, mention, decision)])
+    if here.digest and not turn.begun:
+        return turn.outcome("held", here.digest)
+    decision = joined(turn, decision, here)
+    turn.trace = encode(decision)
     opening = turn.begun and any(part.request.op == "ticket" for part in claim.parts)
     if claim.ticket is None or opening:
         return _open(turn, mention, decision, follow_up_of=claim.ticket)
@@ -86,7 +94,14 @@ def _open(
         follow_up_of=follow_up_of,
     )
     turn.moved_at = None
-    opened = turn.part(desk, 0, draft, refused=refused)
+    try:
+        opened = turn.part(desk, 0, draft, refused=refused)
+    except Rejected:
+        if turn.doubt or not turn.incident:
+            raise
+        # perhaps the problem ticket is one no more; the person has to be heard all the same
+        settings = replace(draft.settings, problem=None, type=None)
+        opened = turn.part(desk, 0, replace(draft, settings=settings), refused=True)
     if opened.ticket is None:
         raise Rejected("the helpdesk did not say which ticket it opened", service=desk.name)
     turn.ticket = opened.ticket
@@ -112,15 +127,20 @@ def _append(turn: Turn, ticket: TicketId, mention: Mention, decision: Decision, 
     attachments: list[Attachment] = list(mention.attachments)
     tags = dict.fromkeys(decision.settings.tags)
     riders: list[int] = []
+    decided: list[tuple[int, Mention, Decision]] = []
     for follower in turn.claim.followers:
         its = turn.wiring.policy.decide(follower.mention)
         if its.ignored:
             break
         riders.append(follower.id)
+        decided.append((follower.id, follower.mention, its))
         together.append((follower.mention, its.comment))
         attachments += follower.mention.attachments
         tags |= dict.fromkeys(its.settings.tags)
     turn.joined = tuple(riders)
+    for place in placed(turn, decided):
+        if place.storm is not None:
+            tags |= dict.fromkeys(linking(turn.wiring, place.storm, turn.claim.helpdesk).tags)
     draft = CommentDraft(
         ticket=ticket,
         html=notes.together_html(together),
@@ -146,6 +166,10 @@ def carry_note(turn: Turn, draft: CommentDraft) -> Outcome:
     """A private note; on a ticket that is closed or deleted nobody waits for it."""
     if turn.wiring.shadow and not turn.begun:
         return turn.outcome("held", "shadow: decided, nothing written")
+    if not draft.ticket:  # written before its ticket was open
+        if turn.claim.ticket is None:
+            return turn.outcome("ignored", "there is no ticket to note it on")
+        draft = replace(draft, ticket=turn.claim.ticket)
     try:
         turn.part(turn.desk, 0, draft)
     except (Closed, Gone) as error:

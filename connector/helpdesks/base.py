@@ -38,13 +38,15 @@ from connector.model import (
 
 @dataclass(frozen=True, slots=True)
 class HelpdeskCapabilities:
-    """What a helpdesk can do. `closed_ticket`: what has to happen to write on a closed one."""
+    """What a helpdesk can do. `closed_ticket`: what has to happen to write on a closed one.
+    `problems`: a ticket of type incident can be linked to one of type problem."""
 
     push: bool = False
     idempotent_create: bool = False
     find: bool = True
     attachments: bool = False
     custom_fields: bool = False
+    problems: bool = False
     closed_ticket: Literal["reopen", "follow_up"] = "reopen"
 
 

@@ -5,6 +5,9 @@
     claims      a delivery leased to us, read whole
     queue       claim, intend, settle: the life of a delivery
     reconcile   what is looked at again: once in doubt, or waiting too long
+    storms      where a mention goes when too many come at once: placed, linked, ended
+    digests     what got no ticket of its own, told on one
+    silences    no new tickets of a topic or source for a time
     journal     what people ask: the balance, lists, one delivery whole; retry, drop, release
 
 Every function takes the transaction it works in, so that any number of them commit together.

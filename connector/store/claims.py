@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from connector.model import CommentDraft, Key, Mention, Receipt, Reply, Request, TicketId, decode
+from connector.model import Bulletin, CommentDraft, Key, Mention, Receipt, Reply, Request, TicketId, decode
 from connector.store.bulk import Given, bulk
+from connector.store.silences import silent
 from connector.store.store import Tx
 from connector.store.tables import conversations, deliveries, mentions, parts, replies
 
@@ -37,11 +38,12 @@ class Follower:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A delivery leased to us, with everything needed to carry it. `now` is the database's clock at the claim."""
+    """A delivery leased to us, with everything needed to carry it. `now` is the database's clock at the claim;
+    `silent`: there is a silence, so the store has to be asked where a mention goes."""
 
     id: int
     lane: int
-    kind: Literal["mention", "reply", "note"]
+    kind: Literal["mention", "reply", "note", "bulletin"]
     account: str
     source: str
     helpdesk: str
@@ -67,11 +69,17 @@ class Claim:
     contacts: tuple[tuple[TicketId, float], ...] = ()
     answered: bool = False
     last_trace: str = ""
+    silent: bool = False
 
     @property
     def note(self) -> CommentDraft:
         """The draft of a note."""
         return decode(CommentDraft, self.body)
+
+    @property
+    def bulletin(self) -> Bulletin:
+        """What a bulletin says."""
+        return decode(Bulletin, self.body)
 
 
 _LOAD = bulk(
@@ -197,10 +205,13 @@ def load(tx: Tx, ids: Sequence[int], doubt: set[int], owner: str, at: float) -> 
         known.setdefault(row.delivery, []).append(part)
     past = _pasts(tx, [row for row in rows if row.kind == "mention"])
     nothing = _Past()
-    return [
+    found = [
         _claim(tx, row, tuple(known.get(row.id, ())), past.get(row.id, nothing), row.id in doubt, owner, at)
         for row in rows
     ]
+    if any(claim.kind == "mention" for claim in found) and silent(tx, at):
+        return [replace(claim, silent=True) for claim in found]
+    return found
 
 
 def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool, owner: str, at: float) -> Claim:

@@ -190,7 +190,7 @@ def _deadline(
         sheet.wrong(where, "has no name: give every deadline one, it is what traces show")
     condition = read_when(keys["when"], (*where, "when"), sheet, named) if "when" in keys else All()
     none = bool(sheet.flag(keys["none"], (*where, "none"))) if "none" in keys else False
-    given = {step: _minutes(keys[step], (*where, step), sheet) for step in STEPS if step in keys}
+    given = {step: read_minutes(keys[step], (*where, step), sheet) for step in STEPS if step in keys}
     if none and (given or "calendar" in keys):
         sheet.wrong((*where, "none"), "is given together with hours; keep one", at_key=True)
     minutes = _filled(given)
@@ -216,7 +216,8 @@ def _filled(given: Mapping[Step, int]) -> tuple[int, int, int]:
     return target, breach, given.get("ceiling", max(breach, USUAL["ceiling"]))
 
 
-def _minutes(value: Any, where: Where, sheet: Sheet) -> int:
+def read_minutes(value: Any, where: Where, sheet: Sheet) -> int:
+    """A length of time in minutes; a mistake and an hour if it is none."""
     match = _SPAN.fullmatch(value) if isinstance(value, str) else None
     if match and (match[1] or match[2]):
         minutes = int(match[1] or 0) * 60 + int(match[2] or 0)

@@ -25,6 +25,7 @@ from connector.triage.rules import TABLES, Rule, Rules, read_tables
 from connector.triage.score import Score, read_score
 from connector.triage.settings import Assignment
 from connector.triage.sheet import Sheet, shown
+from connector.triage.storm import Storm, read_storm
 from connector.triage.templates import MOST_COMMENT, Answers, Ready, read_answer, read_template
 from connector.triage.tone import Ngrams, ToneDetector, Trust
 from connector.triage.tone.section import FindDetector, read_tone
@@ -33,7 +34,7 @@ from connector.yamlfile import read
 
 FILE_KEYS = (
     "timezone", "remember_days", "tone", "lists", "calendars", "feedback", "score", "rules", "sources", "brands",
-    "tables", "deadlines", "templates", "card", "guard",
+    "tables", "deadlines", "templates", "card", "guard", "storm",
 )  # fmt: skip
 TEMPLATES: Mapping[str, int] = {"subject": 2_000, "comment": MOST_COMMENT}
 TEMPLATE_KEYS = (*TEMPLATES, "answers")
@@ -88,6 +89,7 @@ def load(directory: Path, detector: ToneDetector | None = None, find: FindDetect
         remember_days=merged.remember_days,
         card_trace=merged.card_trace,
         guard=merged.guard,
+        storm=merged.storm,
     )
 
 
@@ -148,6 +150,7 @@ class _Merged:
         self.plan: Plan | None = None
         self.answers = Answers({})
         self.guard = Guard()
+        self.storm: Storm | None = None
         self.timezone = "UTC"
         self.zone: tzinfo = UTC
         self.remember_days = REMEMBER_DAYS
@@ -185,6 +188,10 @@ class _Merged:
                 self.guard = read_guard(content["guard"], sheet, self.lists)
             self._read_small(sheet, content)
         self.rules, self.answers = rules.rules, Answers(answers)
+        for sheet, content in contents:  # after all rules, which it may name
+            if content.get("storm") is not None and self._once(sheet, ("storm",)):
+                names = [rule.name for rule in self.rules]
+                self.storm = read_storm(content["storm"], ("storm",), sheet, named, names)
         self._unused(contents)
 
     def _unused(self, contents: list[tuple[Sheet, Mapping[str, Any]]]) -> None:

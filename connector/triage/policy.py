@@ -35,6 +35,7 @@ from connector.triage.lint import lint
 from connector.triage.rules import Rule, Tables
 from connector.triage.score import Score
 from connector.triage.settings import Assignment, settings_of
+from connector.triage.storm import OTHER, Storm, is_apart, topic_of
 from connector.triage.templates import DEFAULT_COMMENT, DEFAULT_SUBJECT, MOST_SUBJECT, Answers, Ready, values
 from connector.triage.tone import ToneDetector, Trust, judge
 
@@ -79,6 +80,7 @@ class Policy:
     remember_days: int
     card_trace: bool
     guard: Guard = field(default=Guard(), repr=False)
+    storm: Storm | None = field(default=None, repr=False)
 
     def decide(self, mention: Mention, past: Past = NOTHING_KNOWN) -> Decision:
         """What becomes of this mention. Pure: the same mention and past give the same decision. Never raises.
@@ -106,6 +108,8 @@ class Policy:
             score=facts.score if self.score else None,
             deadlines=due,
             owner=self.kinds.owner(facts.kinds[0]) if facts.kinds else "",
+            topic=topic_of(self.storm, facts, work.fitted),
+            apart=is_apart(self.storm, mention, facts, work.trace),
         )
         named = values(mention, made, past, self.zone)
         subject = self._written("subject", self.subject, DEFAULT_SUBJECT, named, work)
@@ -142,7 +146,14 @@ class Policy:
         """What the mapping names and this helpdesk does not have: groups, brands, forms, fields, option values."""
         rows = [one for table in self.tables.values() for row in table.values() for one in row]
         due = self.plan.examples() if self.plan else []
-        return lint([*(one for rule in self.rules for one in rule.settings), *rows, *due], vocabulary)
+        alarm = self.storm.settings if self.storm else ()
+        return lint([*(one for rule in self.rules for one in rule.settings), *rows, *due, *alarm], vocabulary)
+
+    def topics(self) -> tuple[str, ...]:
+        """Every topic a storm or a silence can be about."""
+        if self.storm is not None and self.storm.by == "rule":
+            return self.storm.rules
+        return (*self.kinds.names(), OTHER)
 
     def _begun(self, mention: Mention, past: Past) -> _Work:
         """What is known before any rule is asked: tone, kinds of feedback, score."""

@@ -117,6 +117,7 @@ class Zendesk(Helpdesk):
         find=True,
         attachments=True,
         custom_fields=True,
+        problems=True,
         closed_ticket="follow_up",
     )
     options: ZendeskOptions
