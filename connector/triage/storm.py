@@ -111,7 +111,7 @@ def read_storm(value: Any, where: Where, sheet: Sheet, named: Named, rules: Sequ
         sheet.wrong((*where, "calm"), "is shorter than `within`: the storm would end while it begins")
     apart = read_when(keys["keep_apart"], (*where, "keep_apart"), sheet, named) if "keep_apart" in keys else None
     authors = _whole("authors", 15, 2, _MOST, keys, where, sheet)
-    cap = _whole("tickets_per_hour", 0, 1, _MOST, keys, where, sheet) if "tickets_per_hour" in keys else None
+    cap = _whole("tickets_per_hour", 0, 1, _MOST, keys, where, sheet) or None
     if cap is not None and cap < authors:
         sheet.doubt(
             (*where, "tickets_per_hour"),
@@ -160,7 +160,7 @@ def _whole(key: str, usual: int, least: int, most: int, keys: Mapping[str, Any],
     value = keys[key]
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         sheet.wrong((*where, key), f"has to be a whole number, {least} to {most}, not {shown(value)}")
-        return usual or least
+        return usual
     return value
 
 

@@ -36,6 +36,7 @@ def test_the_shipped_mapping_loads_without_a_warning() -> None:
         "40-tables.yaml",
         "50-templates.yaml",
         "60-guard.yaml",
+        "70-storm.yaml",
         "lists/job_words.yaml",
         "lists/rude_words.yaml",
         "lists/spam_words.yaml",
