@@ -320,6 +320,8 @@ FAMILIES = {
     "connector_last_mention_age_seconds",
     "connector_account_stopped",
     "connector_account_trouble",
+    "connector_storm_people",
+    "connector_silences",
 }
 
 
