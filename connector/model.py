@@ -219,6 +219,7 @@ class Decision:
     `feedback` are the kinds of feedback it is, the most telling first, and `owner` whose matter that kind is.
     `score` is None where the mapping has none; `suggestion` is the answer it drafts for the agent.
     `topic` is what storms and silences go by; `apart`: it gets a ticket of its own and no part in either.
+    `answer` is what may be answered without an agent.
     """
 
     settings: Settings
@@ -238,6 +239,7 @@ class Decision:
     suggestion: str = ""
     topic: str = ""
     apart: bool = False
+    answer: str = ""
 
 
 # --- what we are about to write ----------------------------------------------------------------------------
@@ -337,6 +339,7 @@ class Reply:
     """A comment on a ticket, as the helpdesk tells it.
 
     `by_agent`: written by a person who works there. `ours`: it carries the mark of one of our own writes.
+    `answers`: nobody wrote it; it answers the mention of that external id automatically, and stands on no ticket.
     """
 
     ticket: TicketId
@@ -348,6 +351,7 @@ class Reply:
     author: str = ""
     attachments: tuple[Attachment, ...] = ()
     ours: bool = False
+    answers: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from connector.errors import Closed, ConnectorError, Gone, Rejected, Temporary, Unsupported
-from connector.flow import notes
+from connector.flow import automatic, notes
 from connector.flow.storms import joined, linking, placed
 from connector.flow.turn import Turn
 from connector.model import (
@@ -23,6 +23,7 @@ from connector.model import (
     encode,
 )
 from connector.store.queue import Outcome
+from connector.store.storms import Placement
 from connector.triage import card
 
 _ENRICH_TRIES = 3
@@ -51,7 +52,7 @@ def carry_mention(turn: Turn) -> Outcome:
     turn.trace = encode(decision)
     opening = turn.begun and any(part.request.op == "ticket" for part in claim.parts)
     if claim.ticket is None or opening:
-        return _open(turn, mention, decision, follow_up_of=claim.ticket)
+        return _open(turn, mention, decision, here, follow_up_of=claim.ticket)
     tried: list[TicketId] = []
     ticket: TicketId | None = claim.ticket
     while ticket is not None and ticket not in tried:
@@ -64,8 +65,8 @@ def carry_mention(turn: Turn) -> Outcome:
             if merge is not None:
                 turn.ticket, turn.moved_at = merge.into, merge.at.timestamp()
         except Gone:
-            return _open(turn, mention, decision, refused=True)
-    return _open(turn, mention, decision, follow_up_of=tried[-1], refused=True)
+            return _open(turn, mention, decision, here, refused=True)
+    return _open(turn, mention, decision, here, follow_up_of=tried[-1], refused=True)
 
 
 def _past(turn: Turn) -> Past:
@@ -78,7 +79,12 @@ def _past(turn: Turn) -> Past:
 
 
 def _open(
-    turn: Turn, mention: Mention, decision: Decision, follow_up_of: TicketId | None = None, refused: bool = False
+    turn: Turn,
+    mention: Mention,
+    decision: Decision,
+    here: Placement,
+    follow_up_of: TicketId | None = None,
+    refused: bool = False,
 ) -> Outcome:
     """A ticket with the mention as its first comment, then the card as a private note."""
     desk = turn.desk
@@ -118,7 +124,8 @@ def _open(
         turn.part(desk, 1, CommentDraft(ticket=opened.ticket, html=html))
     except (Rejected, Closed, Gone, Unsupported) as error:
         return turn.outcome("done", notes.short(f"ticket opened, but without its card: {error.sentence}"))
-    return turn.outcome("done")
+    own = automatic.answer(turn, mention, decision, here)
+    return turn.outcome("done", answer=own, notes=automatic.trial(turn, decision, here))
 
 
 def _append(turn: Turn, ticket: TicketId, mention: Mention, decision: Decision, refused: bool = False) -> Outcome:

@@ -78,6 +78,53 @@ def reply_note(
     return CommentDraft(ticket=ticket, html="".join(lines), settings=reply_settings(options, state))
 
 
+def automatic_note(
+    ticket: TicketId,
+    options: HelpdeskOptions,
+    state: ReplyState,
+    text: str,
+    *,
+    reason: str = "",
+    noticed: Sequence[tuple[str, str]] = (),
+    receipts: Sequence[Receipt] = (),
+    delivery: int,
+) -> CommentDraft:
+    """The note about an answer that no agent wrote, with its words: they stand nowhere else on the ticket."""
+    heading = "Automatic answer posted" if state == "sent" else f"Automatic answer: {_AUTOMATIC[state]}"
+    lines = [f"<p><strong>{heading}</strong></p><blockquote>{text}</blockquote>"]
+    if noticed:
+        lines.append(f"<ul>{''.join(_noticed_html(*one) for one in noticed)}</ul>")
+    elif reason:
+        lines.append(f"<p>{escape(reason)}</p>")
+    if receipts:
+        lines.append(f"<p>{'<br>'.join(link(r.url) if r.url else escape(r.id) for r in receipts)}</p>")
+    if state != "sent":
+        tag = options.commands.release_reply if state == "held" else ""
+        release = f" Or add the tag {escape(tag)}: then it leaves as it is." if tag else ""
+        lines.append(f"<p>Answer with a public comment if the person is to hear from us.{release}</p>")
+        lines.append(f"<p>delivery {delivery}</p>")
+    tags = ("answered_automatically",) if state == "sent" else ()
+    return CommentDraft(ticket=ticket, html="".join(lines), settings=Settings(tags=tags))
+
+
+_AUTOMATIC: dict[ReplyState, str] = {
+    "queued": "still waiting, NOT public yet",
+    "sent": "posted",
+    "held": "held, it is NOT public",
+    "failed": "NOT delivered",
+    "unsure": "nobody can tell whether it was posted",
+    "kept": "not sent",
+}
+
+
+def trial_html(text: str) -> str:
+    """What would have been answered automatically."""
+    return (
+        "<p><strong>Would have been answered automatically (dry run): nothing was sent</strong></p>"
+        f"<blockquote>{to_html(text)}</blockquote>"
+    )
+
+
 def _noticed_html(sentence: str, words: str) -> str:
     return f"<li>{escape(sentence)}" + (f" «{escape(words)}»" if words else "") + "</li>"
 

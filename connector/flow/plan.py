@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from connector.errors import ConnectorError, Rejected, Unsupported
+from connector.flow.automatic import overtaken
 from connector.flow.split import split
 from connector.flow.turn import Turn
 from connector.markup import to_text
@@ -59,6 +60,8 @@ def planned(turn: Turn, source: Source, reply: Reply) -> Plan:
     """What is posted, from the comment and the ticket as they are this moment."""
     current = still_public(turn, reply)
     target = target_of(turn.claim.heard, current)
+    if reply.answers and not turn.claim.released and (why := overtaken(turn, target)):
+        raise Kept(why)
     if target is None:
         raise Rejected("there is no message in this conversation to answer")
     private = is_private(target)
@@ -77,7 +80,9 @@ def planned(turn: Turn, source: Source, reply: Reply) -> Plan:
 
 
 def still_public(turn: Turn, reply: Reply) -> Reply:
-    """The comment as the helpdesk has it now."""
+    """The comment as the helpdesk has it now; an automatic answer stands on no ticket and is as it was born."""
+    if reply.answers:
+        return reply
     current = turn.desk.read_reply(reply.ticket, reply.id)
     if current is None or not current.public:
         raise Withdrawn
@@ -85,8 +90,11 @@ def still_public(turn: Turn, reply: Reply) -> Reply:
 
 
 def target_of(heard: Sequence[Mention], reply: Reply) -> Mention | None:
-    """The message a reply answers: the last one of a person that was there when the agent wrote."""
+    """The message a reply answers: the last one of a person that was there when the agent wrote; an automatic one
+    answers the one it was made for."""
     people = [m for m in heard if not m.own and not m.deleted and not m.version]
+    if reply.answers:
+        return next((m for m in people if m.external_id == reply.answers), None)
     seen = [m for m in people if m.created_at <= reply.created_at]
     chosen = seen or people
     return chosen[-1] if chosen else None
@@ -104,6 +112,8 @@ def _asked_to_be_private(turn: Turn, source: Source, reply: Reply) -> bool:
     tags = state.tags if state is not None else ()
     if commands.do_not_reply and commands.do_not_reply in tags:
         raise Kept(f"the ticket is tagged {commands.do_not_reply}")
+    if reply.answers and commands.mute_author and commands.mute_author in tags:
+        raise Kept(f"the ticket is tagged {commands.mute_author}")
     if not commands.reply_private or commands.reply_private not in tags:
         return False
     if not source.capabilities.private_reply:

@@ -42,14 +42,18 @@ _MOST_TEXT = 1_500
 def placed(turn: Turn, said: Sequence[tuple[int, Mention, Decision]]) -> list[Placement]:
     """Where these mentions go, each with the number of its delivery; all calm where nobody watches."""
     claim, policy = turn.claim, turn.wiring.policy
-    if not said or turn.place is None or (policy.storm is None and not claim.silent):
+    wanted = policy.storm is not None or claim.silent or any(decision.answer for _, _, decision in said)
+    if not said or turn.place is None or not wanted:
         return [CALM] * len(said)
     found = turn.place([_sighting(turn, *one) for one in said], _watch(policy), _announcing(turn.wiring))
     return list(found)
 
 
 def _sighting(turn: Turn, delivery: int, mention: Mention, decision: Decision) -> Sighting:
-    claim, storm = turn.claim, turn.wiring.policy.storm
+    claim, policy = turn.claim, turn.wiring.policy
+    storm, automatic = policy.storm, policy.automatic
+    source = turn.wiring.sources.get(claim.source)
+    answers = automatic is not None and bool(decision.answer) and source is not None and source.replies
     negative = decision.tone.label in NEGATIVE
     return Sighting(
         delivery=delivery,
@@ -64,6 +68,7 @@ def _sighting(turn: Turn, delivery: int, mention: Mention, decision: Decision) -
         opens=claim.ticket is None,
         links=turn.desk.capabilities.problems,
         free=claim.released,
+        answers=automatic.per_hour if automatic is not None and answers and claim.ticket is None else None,
     )
 
 
@@ -88,6 +93,9 @@ def _announcing(wiring: Wiring) -> Announce:
 
 def joined(turn: Turn, decision: Decision, here: Placement) -> Decision:
     """The decision about a mention in a storm: its tags, and the link to the problem ticket once that is open."""
+    if here.unanswered:
+        told = Because("answer", False, "automatic", "", here.unanswered)
+        decision = replace(decision, because=(*decision.because, told))
     if here.storm is None:
         return decision
     its = linking(turn.wiring, here.storm, turn.claim.helpdesk)

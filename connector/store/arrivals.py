@@ -276,6 +276,19 @@ def accept_replies(tx: Tx, helpdesk: str, ticket: TicketId, found: Sequence[Repl
     return count
 
 
+def accept_answer(tx: Tx, helpdesk: str, conversation: int, reply: Reply) -> bool:
+    """Take an answer that nobody wrote on its way to the platform, once; whether it was new."""
+    at = now(tx)
+    source = tx.execute(sa.select(conversations.c.source).where(conversations.c.id == conversation)).scalar_one()
+    row = {"helpdesk": helpdesk, "comment": reply.id, "ticket": reply.ticket, "conversation": conversation}
+    row |= {"received_at": at, "body": encode(reply), "digest": digest_of(reply)}
+    new = tx.execute(insert(tx, replies).values(row).on_conflict_do_nothing().returning(replies.c.id)).scalar()
+    if new is not None:
+        born = {"kind": "reply", "account": source, "source": source, "reply": new, "state": "", "reason": ""}
+        bear(tx, [born | {"key": key_of("reply", helpdesk, reply.id), "conversation": conversation}], at)
+    return new is not None
+
+
 _HEARD_LAST = (
     sa.select(sa.func.max(mentions.c.id)).where(mentions.c.conversation == conversations.c.id).scalar_subquery()
 )

@@ -12,6 +12,7 @@ from connector.model import Bulletin, CommentDraft, Key, Mention, Receipt, Reply
 from connector.store.bulk import Given, bulk
 from connector.store.silences import silent
 from connector.store.store import Tx
+from connector.store.storms import stormy
 from connector.store.tables import conversations, deliveries, mentions, parts, replies
 
 _COALESCED = 20
@@ -39,7 +40,8 @@ class Follower:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A delivery leased to us, with everything needed to carry it. `now` is the database's clock at the claim;
-    `silent`: there is a silence, so the store has to be asked where a mention goes."""
+    `silent`: there is a silence, so the store has to be asked where a mention goes. `overtaken`: why an automatic
+    answer must not leave any more."""
 
     id: int
     lane: int
@@ -70,6 +72,7 @@ class Claim:
     answered: bool = False
     last_trace: str = ""
     silent: bool = False
+    overtaken: str = ""
 
     @property
     def note(self) -> CommentDraft:
@@ -234,6 +237,7 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
         if row.digest:
             words = {"digest": row.digest, "source": row.source, "number": row.reply}
             said = tuple(tx.execute(_SAID_BEFORE, words).scalars())
+    reply = decode(Reply, row.reply_body) if row.reply_body else None
     return Claim(
         id=row.id,
         lane=row.lane,
@@ -254,7 +258,7 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
         external_id=row.external_id or "",
         body=row.body or "",
         mention=mention,
-        reply=decode(Reply, row.reply_body) if row.reply_body else None,
+        reply=reply,
         parts=own,
         followers=followers,
         earlier=earlier,
@@ -263,7 +267,18 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
         contacts=tuple(past.contacts),
         answered=past.answered,
         last_trace=past.last_trace,
+        overtaken=_overtaken(tx, row) if reply is not None and reply.answers else "",
     )
+
+
+def _overtaken(tx: Tx, row: Any) -> str:
+    """What came between an automatic answer and its leaving."""
+    if stormy(tx):
+        return "paused: a storm is on"
+    others = (
+        sa.select(replies.c.id).where(replies.c.conversation == row.lane // 2, replies.c.id != row.reply).limit(1)
+    )
+    return "an agent has answered" if tx.execute(others).first() is not None else ""
 
 
 @dataclass(slots=True)

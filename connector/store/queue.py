@@ -33,8 +33,8 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from connector.errors import ConnectorError
-from connector.model import CommentDraft, Receipt, Request, TicketId, encode
-from connector.store.arrivals import bear, wake
+from connector.model import CommentDraft, Receipt, Reply, Request, TicketId, encode
+from connector.store.arrivals import accept_answer, bear, wake
 from connector.store.bulk import Bulk, Prepared, bulk, bulk_insert
 from connector.store.claims import Claim, load
 from connector.store.store import Tx, now
@@ -71,8 +71,9 @@ class Outcome:
 
     `end` names the ending; without it the delivery stays: due again after `wait`, still in doubt if `in_doubt`.
     `counted` says whether this was an attempt. `ticket` is the link it made, `moved_at` when that ticket took
-    over from another (comments on it from before were not for this person). `notes` are born in the same
-    transaction. `pause` and `stop` tell about the account: seconds until its next call, and why none is made.
+    over from another (comments on it from before were not for this person). `notes` and an automatic `answer` are
+    born in the same transaction. `pause` and `stop` tell about the account: seconds until its next call, and why
+    none is made.
     """
 
     claim: Claim
@@ -89,6 +90,7 @@ class Outcome:
     trace: str | None = None
     joined: tuple[int, ...] = ()
     notes: tuple[CommentDraft, ...] = ()
+    answer: Reply | None = None
     pause: float = 0.0
     stop: str = ""
 
@@ -364,6 +366,9 @@ def settle_all(tx: Tx, outcomes: Sequence[Outcome]) -> list[bool]:
     _many(tx, _TOLD, [{"bulletin": number, "at": at} for number in told])
     free_lanes(tx, ended, at)
     bear(tx, [row for outcome in kept for row in notes_of(outcome.claim, outcome.notes)], at)
+    for outcome in kept:
+        if outcome.answer is not None:
+            accept_answer(tx, outcome.claim.helpdesk, outcome.claim.lane // 2, outcome.answer)
     _tell_accounts(tx, kept, at)
     return ours
 

@@ -47,7 +47,8 @@ class Watch:
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """A mention on its way to the helpdesk. `joins`: it belongs to a storm on its topic; `opens`: it has no ticket
-    yet; `links`: its ticket can be made an incident of a problem; `free`: a person said that it gets its ticket."""
+    yet; `links`: its ticket can be made an incident of a problem; `free`: a person said that it gets its ticket;
+    `answers`: it may be answered automatically, as one of so many in an hour."""
 
     delivery: int
     conversation: int
@@ -61,6 +62,7 @@ class Sighting:
     opens: bool
     links: bool = False
     free: bool = False
+    answers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,14 @@ class Storm:
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where a mention goes: into `storm`, if one is on; not onto a ticket of its own, for the reason in `digest`.
-    `stormy`: automatic answers are paused. `began`: this mention began the storm."""
+    `began`: this mention began the storm. `answered`: it is answered automatically; `unanswered` says why it is not,
+    though it might have been."""
 
     storm: Storm | None = None
     digest: str = ""
-    stormy: bool = False
     began: bool = False
+    answered: bool = False
+    unanswered: str = ""
 
 
 CALM = Placement()
@@ -107,7 +111,7 @@ def place(tx: Tx, seen: Sighting, watch: Watch | None, announce: Announce) -> Pl
         "helpdesk": seen.helpdesk,
         "source": seen.source,
         "topic": seen.topic,
-        "author": key_of("author", seen.author)[:16],
+        "author": _counted(seen.author),
         "at": at,
         "negative": seen.negative,
         "apart": seen.apart,
@@ -123,10 +127,13 @@ def place(tx: Tx, seen: Sighting, watch: Watch | None, announce: Announce) -> Pl
     digest, reason = None, ""
     if seen.opens and not seen.apart and not seen.free:
         digest, reason = _digest(tx, seen, watch, joined, at)
+    unanswered = _unanswered(tx, seen, at) if seen.answers is not None and digest is None else ""
+    answered = seen.answers is not None and digest is None and not unanswered
     tx.execute(
         sa.update(sightings)
         .where(sightings.c.delivery == seen.delivery)
         .values(
+            answered=answered,
             storm=joined.id if joined is not None else None,
             linked=linked or digest is not None,
             digest=digest,
@@ -134,7 +141,7 @@ def place(tx: Tx, seen: Sighting, watch: Watch | None, announce: Announce) -> Pl
             reason=reason,
         )
     )
-    return Placement(joined, reason, stormy(tx), began)
+    return Placement(joined, reason, began, answered, unanswered)
 
 
 def stormy(tx: Tx) -> bool:
@@ -148,7 +155,26 @@ def _remembered(tx: Tx, known: Any, seen: Sighting) -> Placement:
         row = tx.execute(STORMS.where(storms.c.id == known.storm)).first()
         storm = made(row) if row is not None else None
     reason = known.reason if known.digest is not None and not seen.free else ""
-    return Placement(storm, reason, stormy(tx))
+    return Placement(storm, reason, answered=known.answered)
+
+
+def _unanswered(tx: Tx, seen: Sighting, at: float) -> str:
+    """Why this one is not answered automatically now; empty when it is."""
+    if stormy(tx):
+        return "paused: a storm is on"
+    answered = sa.select(sa.func.count()).select_from(sightings).where(sightings.c.helpdesk == seen.helpdesk)
+    answered = answered.where(sightings.c.answered)
+    person = sightings.c.author == _counted(seen.author)
+    if tx.execute(answered.where(sightings.c.at > at - _DAY, person)).scalar_one():
+        return "this person was answered automatically within a day"
+    if tx.execute(answered.where(sightings.c.at > at - _HOUR)).scalar_one() >= (seen.answers or 0):
+        return f"{seen.answers} were answered automatically within an hour"
+    return ""
+
+
+def _counted(author: str) -> str:
+    """What stands for a person where people are counted."""
+    return key_of("author", author)[:16]
 
 
 STORMS = sa.select(storms, conversations.c.ticket).outerjoin(
@@ -400,12 +426,13 @@ def forget_sightings(tx: Tx) -> int:
 
 def busy(tx: Tx) -> bool:
     """Whether there is anything to look at now and then: a storm, a ticket to be linked, a digest to be told."""
-    on = sa.select(sa.literal(1)).where(sa.exists().where(storms.c.ended_at.is_(None)))
-    unlinked = sa.select(sa.literal(1)).where(sa.exists().where(sightings.c.storm.is_not(None), ~sightings.c.linked))
-    untold = sa.select(sa.literal(1)).where(
-        sa.exists().where(sightings.c.digest.is_not(None), sightings.c.told.is_(None))
-    )
-    return tx.execute(sa.union_all(on, unlinked, untold)).first() is not None
+    raging = sa.exists().where(storms.c.ended_at.is_(None))
+    ticket = sa.exists().where(conversations.c.id == sightings.c.conversation, conversations.c.ticket.is_not(None))
+    unlinked = sa.exists().where(sightings.c.storm.is_not(None), ~sightings.c.linked, ticket)
+    held = sa.exists().where(deliveries.c.id == sightings.c.delivery, deliveries.c.state == "held")
+    untold = sa.exists().where(sightings.c.digest.is_not(None), sightings.c.told.is_(None), held)
+    each = [sa.select(sa.literal(1)).where(one) for one in (raging, unlinked, untold)]
+    return tx.execute(sa.union_all(*each)).first() is not None
 
 
 def active_storms(tx: Tx) -> list[Summary]:

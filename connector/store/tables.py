@@ -244,6 +244,7 @@ sightings = sa.Table(
     sa.Column("apart", sa.Boolean, nullable=False, comment="has a ticket of its own and no part in a storm"),
     sa.Column("placed", sa.Text, nullable=False, comment="ticket, comment or digest"),
     sa.Column("reason", sa.Text, nullable=False, server_default="", comment="why it is in a digest"),
+    sa.Column("answered", sa.Boolean, nullable=False, server_default=sa.text("false"), comment="by ourselves"),
     sa.Column("storm", _Id, sa.ForeignKey("storms.id")),
     sa.Column("linked", sa.Boolean, nullable=False, server_default=sa.text("false"), comment="its ticket says so"),
     sa.Column("digest", _Id, sa.ForeignKey("digests.id")),

@@ -38,7 +38,8 @@ PAST_KEYS = ("contacts", "answered", "tone")
 INSTANTS = ("target", "breach", "ceiling")
 SCALARS = (
     "decision", "priority", "tone", "language", "group", "brand", "form", "type", "status", "problem", "subject",
-    "comment", "ignored", "answer_expected", "score", "owner", "suggestion", "deadline", "within", *INSTANTS,
+    "comment", "ignored", "answer_expected", "score", "owner", "suggestion", "answer", "topic", "deadline",
+    "within", *INSTANTS,
 )  # fmt: skip
 SETS = ("tags", "untag", "rules", "feedback", "because")
 EXPECT_KEYS = (*SCALARS, *SETS, "fields")
@@ -230,7 +231,8 @@ def _actual(key: str, decision: Decision) -> Any:
 
 
 _OF_DECISION = (
-    "language", "subject", "comment", "ignored", "rules", "answer_expected", "score", "owner", "suggestion"
+    "language", "subject", "comment", "ignored", "rules", "answer_expected", "score", "owner", "suggestion", "answer",
+    "topic",
 )  # fmt: skip
 _OF_DEADLINES = {"deadline": "rule", "within": "within", **{name: name for name in INSTANTS}}
 

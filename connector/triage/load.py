@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.errors import ConfigError, Problem
+from connector.triage.automatic import Automatic, read_automatic
 from connector.triage.calendars import Calendar, conditions, read_calendar, read_zone
 from connector.triage.deadlines import Plan, read_plan
 from connector.triage.feedback import Kind, Kinds, read_kind
@@ -34,7 +35,7 @@ from connector.yamlfile import read
 
 FILE_KEYS = (
     "timezone", "remember_days", "tone", "lists", "calendars", "feedback", "score", "rules", "sources", "brands",
-    "tables", "deadlines", "templates", "card", "guard", "storm",
+    "tables", "deadlines", "templates", "card", "guard", "storm", "automatic",
 )  # fmt: skip
 TEMPLATES: Mapping[str, int] = {"subject": 2_000, "comment": MOST_COMMENT}
 TEMPLATE_KEYS = (*TEMPLATES, "answers")
@@ -90,6 +91,7 @@ def load(directory: Path, detector: ToneDetector | None = None, find: FindDetect
         card_trace=merged.card_trace,
         guard=merged.guard,
         storm=merged.storm,
+        automatic=merged.automatic,
     )
 
 
@@ -151,6 +153,7 @@ class _Merged:
         self.answers = Answers({})
         self.guard = Guard()
         self.storm: Storm | None = None
+        self.automatic: Automatic | None = None
         self.timezone = "UTC"
         self.zone: tzinfo = UTC
         self.remember_days = REMEMBER_DAYS
@@ -188,10 +191,13 @@ class _Merged:
                 self.guard = read_guard(content["guard"], sheet, self.lists)
             self._read_small(sheet, content)
         self.rules, self.answers = rules.rules, Answers(answers)
-        for sheet, content in contents:  # after all rules, which it may name
+        for sheet, content in contents:  # after all rules and drafts, which they may name
             if content.get("storm") is not None and self._once(sheet, ("storm",)):
                 names = [rule.name for rule in self.rules]
                 self.storm = read_storm(content["storm"], ("storm",), sheet, named, names)
+            if content.get("automatic") is not None and self._once(sheet, ("automatic",)):
+                where = ("automatic",)
+                self.automatic = read_automatic(content["automatic"], where, sheet, self.kinds, self.answers)
         self._unused(contents)
 
     def _unused(self, contents: list[tuple[Sheet, Mapping[str, Any]]]) -> None:

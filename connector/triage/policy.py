@@ -26,6 +26,7 @@ from jinja2 import TemplateError
 from connector.errors import Problem
 from connector.markup import shorten
 from connector.model import Because, Deadlines, Decision, Mention, Past, Priority, Tone, Vocabulary
+from connector.triage.automatic import Automatic
 from connector.triage.condition import told
 from connector.triage.deadlines import Plan
 from connector.triage.facts import NOTHING_KNOWN, Facts, fold, said_in
@@ -81,6 +82,7 @@ class Policy:
     card_trace: bool
     guard: Guard = field(default=Guard(), repr=False)
     storm: Storm | None = field(default=None, repr=False)
+    automatic: Automatic | None = field(default=None, repr=False)
 
     def decide(self, mention: Mention, past: Past = NOTHING_KNOWN) -> Decision:
         """What becomes of this mention. Pure: the same mention and past give the same decision. Never raises.
@@ -114,11 +116,13 @@ class Policy:
         named = values(mention, made, past, self.zone)
         subject = self._written("subject", self.subject, DEFAULT_SUBJECT, named, work)
         comment = self._written("comment", self.comment, DEFAULT_COMMENT, named, work)
+        suggestion = "" if ignored else self._suggested(named, work)
         return replace(
             made,
             subject=shorten(subject, MOST_SUBJECT) or mention.kind,
             comment=comment,
-            suggestion="" if ignored else self._suggested(named, work),
+            suggestion=suggestion,
+            answer=self._answered(suggestion, work, apart=made.apart),
             because=tuple(work.trace),
         )
 
@@ -212,6 +216,15 @@ class Policy:
         if draft is None:
             return ""
         return _tried("suggestion", draft, named, work, "the draft failed on this mention", "none is suggested")
+
+    def _answered(self, suggestion: str, work: _Work, *, apart: bool) -> str:
+        """What is answered without an agent; the trace says why nothing is."""
+        automatic = self.automatic
+        if automatic is None or not suggestion:
+            return ""
+        why = automatic.against(work.facts, self.answers, apart=apart)
+        work.trace.append(Because("answer", not why, "automatic", automatic.place, why or "its draft may be sent"))
+        return "" if why else suggestion
 
     def _written(self, name: str, template: Ready | None, usual: Ready, named: Mapping[str, Any], work: _Work) -> str:
         told = "the template failed on this mention", "the usual one was taken"

@@ -144,6 +144,7 @@ def mapping_schema() -> Schema:
             },
             "guard": _guard(),
             "storm": _storm(),
+            "automatic": _automatic(),
         },
         "$defs": _definitions(),
     }
@@ -384,6 +385,26 @@ def _storm() -> Schema:
         }
     )
     return {**_nullable(made), "description": "many people unhappy about one thing at once"}
+
+
+def _automatic() -> Schema:
+    made = _object(
+        {
+            "kinds": {**_one_or_many(_TEXT), "description": "of feedback, whose drafts are sent without an agent"},
+            "confidence": {
+                "type": "number",
+                "minimum": 0.5,
+                "maximum": 1,
+                "description": "of the tone; 0.8 if absent",
+            },
+            "per_hour": {"type": "integer", "minimum": 1, "maximum": 10000, "description": "20 if absent"},
+            "dry_run": {"type": "boolean", "description": "false: really; true, and if absent: a note says what"},
+        }
+    )
+    return {
+        **_nullable({**made, "required": ["kinds"]}),
+        "description": "answers without an agent, never to a negative",
+    }
 
 
 def _points(allowed: tuple[str, ...] | None) -> Schema:

@@ -22,7 +22,13 @@ from connector.triage import load
 FEEDBACK = {
     "complaint.delivery": {"words": ["parcel"], "owner": "a"},
     "complaint": {"tone": ["negative", "very_negative"], "owner": "a"},
+    "greeting": {"words": ["hello"], "owner": "a"},
 }
+DRAFT = "How do you do"
+automatic = st.fixed_dictionaries(
+    {"kinds": st.sampled_from([["greeting"], ["greeting", "complaint.delivery"]])},
+    optional={"dry_run": st.booleans(), "per_hour": st.integers(1, 3), "confidence": st.sampled_from([0.5, 0.9])},
+)
 
 sections = st.fixed_dictionaries(
     {"authors": st.integers(2, 4)},
@@ -62,13 +68,21 @@ def mention_of(number: int, facts: dict[str, Any]) -> Mention:
     )
 
 
-@given(st.one_of(st.none(), sections), steps, st.booleans())
+@given(st.one_of(st.none(), sections), st.one_of(st.none(), automatic), steps, st.booleans())
 @settings(deadline=None, max_examples=40)
 def test_everybodys_words_reach_the_helpdesk(
-    section: dict[str, Any] | None, days: list[tuple[list[dict[str, Any]], str | None, bool]], problems: bool
+    section: dict[str, Any] | None,
+    answers: dict[str, Any] | None,
+    days: list[tuple[list[dict[str, Any]], str | None, bool]],
+    problems: bool,
 ) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        mapping = {"feedback": FEEDBACK, "templates": {"answers": {"complaint": "sorry"}}}
+        drafts = {"complaint": "sorry", "greeting": DRAFT}
+        mapping = {
+            "feedback": FEEDBACK,
+            "templates": {"answers": drafts},
+            **({"automatic": answers} if answers else {}),
+        }
         Path(directory, "m.yaml").write_text(json.dumps(mapping | ({"storm": section} if section else {})))
         store = Store(f"sqlite:///{directory}/c.db")
         store.migrate()
@@ -76,6 +90,7 @@ def test_everybodys_words_reach_the_helpdesk(
             house = House(store, load(Path(directory)), problems=problems)
             everything = _lived(house, days)
             _nobody_is_lost(house, everything)
+            _only_the_content_are_answered(house, really=answers is not None and answers.get("dry_run") is False)
         finally:
             store.close()
 
@@ -111,4 +126,13 @@ def _nobody_is_lost(house: House, everything: list[Mention]) -> None:
             assert len(holders) == 1
             others = [one for one in house.tickets if one is not holders[0]]
             assert not any(word in to_text(draft.html) for one in others for _, _, draft in one.comments)
-    assert house.source.posts == []
+
+
+def _only_the_content_are_answered(house: House, *, really: bool) -> None:
+    assert really or house.source.posts == []
+    for post in house.source.posts:
+        answered = post.draft.mention
+        assert post.draft.text == DRAFT
+        assert answered.tone is not None
+        assert answered.tone.label == "neutral"
+        assert not answered.private

@@ -37,6 +37,7 @@ def test_the_shipped_mapping_loads_without_a_warning() -> None:
         "50-templates.yaml",
         "60-guard.yaml",
         "70-storm.yaml",
+        "80-automatic.yaml",
         "lists/job_words.yaml",
         "lists/rude_words.yaml",
         "lists/spam_words.yaml",

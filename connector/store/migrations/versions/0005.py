@@ -68,6 +68,7 @@ def upgrade() -> None:
         sa.Column("apart", sa.Boolean(), nullable=False),
         sa.Column("placed", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("answered", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("storm", _id(), nullable=True),
         sa.Column("linked", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("digest", _id(), nullable=True),
