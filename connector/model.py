@@ -340,6 +340,7 @@ class Reply:
 
     `by_agent`: written by a person who works there. `ours`: it carries the mark of one of our own writes.
     `answers`: nobody wrote it; it answers the mention of that external id automatically, and stands on no ticket.
+    `asked`: an agent asked for it by a tag; its words are the mapping's line for a move to private.
     """
 
     ticket: TicketId
@@ -352,6 +353,7 @@ class Reply:
     attachments: tuple[Attachment, ...] = ()
     ours: bool = False
     answers: str = ""
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""What is looked at now and then about storms: tickets to be linked, digests to be told, storms that are over.
+"""What is looked at now and then: tickets of a storm to be linked, digests to be told, storms that are over, and
+tickets that wait for a private message.
 
 Each step is one transaction of the writer. Several replicas may look at once: rows are locked, and what is told has
 a key.
@@ -13,9 +14,10 @@ from typing import TypeVar
 from connector import log
 from connector.daemon.dispatcher import written
 from connector.daemon.pullers import Writer
+from connector.flow import notes
 from connector.flow import storms as words
 from connector.flow.turn import Wiring
-from connector.store import Store, Tx, digests, storms
+from connector.store import Store, Tx, digests, privates, storms
 from connector.store.storms import Announce, Placement, Sighting, Storm, Watch
 
 T = TypeVar("T")
@@ -50,9 +52,13 @@ class StormWatch:
         if time.monotonic() >= self._forget_at:
             self._do(storms.forget_sightings)
             self._forget_at = time.monotonic() + _FORGET_EVERY
+        patience = wiring.policy.private.remind_after * 60.0
         with self.store.read() as tx:
-            if not storms.busy(tx):
-                return
+            busy, late = storms.busy(tx), privates.waits_longer(tx, patience)
+        if late:
+            self._do(lambda tx: privates.remind(tx, patience, notes.reminder_note))
+        if not busy:
+            return
         linked = self._do(lambda tx: storms.link(tx, lambda *which: words.incident_note(wiring, *which)))
         told = self._do(lambda tx: digests.gather(tx, lambda some: words.digest_bulletin(wiring, some)))
         if linked or told:

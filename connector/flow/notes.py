@@ -13,6 +13,7 @@ from typing import Literal
 from connector.helpdesks.base import HelpdeskOptions
 from connector.markup import link, shorten, to_html
 from connector.model import CommentDraft, Mention, Receipt, Settings, TicketId
+from connector.store.privates import AWAITING
 
 ReplyState = Literal["queued", "sent", "held", "failed", "unsure", "kept"]
 _STATES: tuple[ReplyState, ...] = ("queued", "sent", "held", "failed", "unsure", "kept")
@@ -115,6 +116,30 @@ _AUTOMATIC: dict[ReplyState, str] = {
     "unsure": "nobody can tell whether it was posted",
     "kept": "not sent",
 }
+
+
+def moved_note(ticket: TicketId, reply_private: str, receipts: Sequence[Receipt]) -> CommentDraft:
+    """The line stands in public; the ticket waits for the person. `reply_private` is the tag by which public comments
+    go to the person alone, empty where that cannot be."""
+    posted = "<br>".join(link(receipt.url) if receipt.url else escape(receipt.id) for receipt in receipts)
+    how = (
+        "Public comments on this ticket go to the person alone from now on."
+        if reply_private
+        else "We cannot write first here: what you answer before the person has written is public."
+    )
+    html = (
+        f"<p><strong>Moved to private: the person is asked to write to us</strong></p><p>{posted}</p>"
+        f"<p>{how} Their private message comes onto this ticket.</p>"
+    )
+    tags = (AWAITING, *([reply_private] if reply_private else []))
+    return CommentDraft(ticket, html, settings=Settings(tags=tags))
+
+
+def reminder_note(ticket: TicketId, seconds: float) -> CommentDraft:
+    """The person was asked to write privately and has not."""
+    heading = f"No private message after {seconds / 3600:.0f} hours"
+    html = f"<p><strong>{heading}</strong></p><p>Ask again, or answer here.</p>"
+    return CommentDraft(ticket, html, settings=Settings(status="open"))
 
 
 def trial_html(text: str) -> str:

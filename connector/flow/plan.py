@@ -14,7 +14,7 @@ from connector.errors import ConnectorError, Rejected, Unsupported
 from connector.flow.automatic import overtaken
 from connector.flow.split import split
 from connector.flow.turn import Turn
-from connector.markup import to_text
+from connector.markup import to_html, to_text
 from connector.model import Attachment, Mention, Reply, ReplyLimits, TicketState
 from connector.sources.base import Source
 from connector.triage.guard import Answer, Finding
@@ -60,7 +60,9 @@ def planned(turn: Turn, source: Source, reply: Reply) -> Plan:
     """What is posted, from the comment and the ticket as they are this moment."""
     current = still_public(turn, reply)
     target = target_of(turn.claim.heard, current)
-    if reply.answers and not turn.claim.released and (why := overtaken(turn, target)):
+    if reply.asked and target is not None:
+        current = replace(current, html=to_html(turn.wiring.policy.private_line(target)))
+    elif reply.answers and not turn.claim.released and (why := overtaken(turn, target)):
         raise Kept(why)
     if target is None:
         raise Rejected("there is no message in this conversation to answer")
@@ -114,8 +116,8 @@ def _asked_to_be_private(turn: Turn, source: Source, reply: Reply) -> bool:
         raise Kept(f"the ticket is tagged {commands.do_not_reply}")
     if reply.answers and commands.mute_author and commands.mute_author in tags:
         raise Kept(f"the ticket is tagged {commands.mute_author}")
-    if not commands.reply_private or commands.reply_private not in tags:
-        return False
+    if not commands.reply_private or commands.reply_private not in tags or reply.asked:
+        return False  # the line that moves a conversation to private stands in public
     if not source.capabilities.private_reply:
         raise Held(f"The ticket is tagged {commands.reply_private}, and here every answer would be public.")
     return True

@@ -92,7 +92,12 @@ def _told(
         return ()
     posted = [turn.receipts[n] for n in sorted(turn.receipts)]
     found = [(one.sentence, one.words) for one in noticed]
-    if claim.reply.answers:
+    if claim.reply.asked and state == "sent":
+        source = turn.wiring.sources.get(claim.source)
+        private = source is not None and source.capabilities.private_reply
+        command = desk.options.commands.reply_private if private else ""
+        return (notes.moved_note(claim.ticket or claim.reply.ticket, command, posted),)
+    if claim.reply.answers and not claim.reply.asked:
         told = notes.automatic_note(
             claim.ticket or claim.reply.ticket,
             desk.options,

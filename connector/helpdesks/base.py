@@ -58,6 +58,7 @@ class TagCommands(BaseModel):
     reply_private: str = Field(default="reply_private", description="public comments go to the person alone")
     do_not_reply: str = Field(default="do_not_reply", description="public comments stay in the helpdesk")
     mute_author: str = Field(default="mute_author", description="no more tickets of this author")
+    move_to_private: str = Field(default="move_to_private", description="ask the person to write privately")
     release_reply: str = Field(default="release_reply", description="held replies of this ticket leave after all")
 
 

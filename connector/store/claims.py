@@ -267,7 +267,7 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
         contacts=tuple(past.contacts),
         answered=past.answered,
         last_trace=past.last_trace,
-        overtaken=_overtaken(tx, row) if reply is not None and reply.answers else "",
+        overtaken=_overtaken(tx, row) if reply is not None and reply.answers and not reply.asked else "",
     )
 
 

@@ -259,6 +259,23 @@ sa.Index("sightings_untold", sightings.c.digest, sqlite_where=_untold, postgresq
 _carried = sightings.c.told.is_not(None)
 sa.Index("sightings_told", sightings.c.told, sqlite_where=_carried, postgresql_where=_carried)
 
+private_moves = sa.Table(
+    "private_moves",
+    metadata,
+    sa.Column("helpdesk", sa.Text, primary_key=True),
+    sa.Column("ticket", sa.Text, primary_key=True),
+    sa.Column("conversation", _Id, nullable=False, comment="the public one"),
+    sa.Column("author", sa.Text, nullable=False, comment="platform:id, whose private message it waits for"),
+    sa.Column("asks", sa.Integer, nullable=False, comment="how often it was asked for"),
+    sa.Column("tagged", sa.Boolean, nullable=False, comment="the tag was seen and not yet seen gone"),
+    sa.Column("asked_at", _Time, nullable=False),
+    sa.Column("reminded", sa.Boolean, nullable=False),
+    sa.Column("ended_at", _Time, comment="when the person wrote privately"),
+    sa.Column("private", _Id, comment="the conversation they wrote in, joined to this ticket"),
+)
+_awaited = private_moves.c.ended_at.is_(None)
+sa.Index("private_moves_awaited", private_moves.c.author, sqlite_where=_awaited, postgresql_where=_awaited)
+
 meta = sa.Table(
     "meta",
     metadata,

@@ -21,6 +21,7 @@ from connector.triage.feedback import Kind, Kinds, read_kind
 from connector.triage.guard import Guard
 from connector.triage.guard.read import read_guard
 from connector.triage.policy import Policy
+from connector.triage.private import MoveToPrivate, read_private
 from connector.triage.review import review
 from connector.triage.rules import TABLES, Rule, Rules, read_tables
 from connector.triage.score import Score, read_score
@@ -35,7 +36,7 @@ from connector.yamlfile import read
 
 FILE_KEYS = (
     "timezone", "remember_days", "tone", "lists", "calendars", "feedback", "score", "rules", "sources", "brands",
-    "tables", "deadlines", "templates", "card", "guard", "storm", "automatic",
+    "tables", "deadlines", "templates", "card", "guard", "storm", "automatic", "move_to_private",
 )  # fmt: skip
 TEMPLATES: Mapping[str, int] = {"subject": 2_000, "comment": MOST_COMMENT}
 TEMPLATE_KEYS = (*TEMPLATES, "answers")
@@ -92,6 +93,7 @@ def load(directory: Path, detector: ToneDetector | None = None, find: FindDetect
         guard=merged.guard,
         storm=merged.storm,
         automatic=merged.automatic,
+        private=merged.private,
     )
 
 
@@ -154,6 +156,7 @@ class _Merged:
         self.guard = Guard()
         self.storm: Storm | None = None
         self.automatic: Automatic | None = None
+        self.private = MoveToPrivate()
         self.timezone = "UTC"
         self.zone: tzinfo = UTC
         self.remember_days = REMEMBER_DAYS
@@ -189,6 +192,8 @@ class _Merged:
             self._read_templates(sheet, content.get("templates"), named, answers)
             if "guard" in content and self._once(sheet, ("guard",)):
                 self.guard = read_guard(content["guard"], sheet, self.lists)
+            if content.get("move_to_private") is not None and self._once(sheet, ("move_to_private",)):
+                self.private = read_private(content["move_to_private"], ("move_to_private",), sheet)
             self._read_small(sheet, content)
         self.rules, self.answers = rules.rules, Answers(answers)
         for sheet, content in contents:  # after all rules and drafts, which they may name

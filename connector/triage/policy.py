@@ -25,7 +25,7 @@ from jinja2 import TemplateError
 
 from connector.errors import Problem
 from connector.markup import shorten
-from connector.model import Because, Deadlines, Decision, Mention, Past, Priority, Tone, Vocabulary
+from connector.model import Because, Deadlines, Decision, Mention, Past, Priority, Settings, Tone, Vocabulary
 from connector.triage.automatic import Automatic
 from connector.triage.condition import told
 from connector.triage.deadlines import Plan
@@ -33,6 +33,7 @@ from connector.triage.facts import NOTHING_KNOWN, Facts, fold, said_in
 from connector.triage.feedback import NEGATIVE, Kinds, above
 from connector.triage.guard import Guard
 from connector.triage.lint import lint
+from connector.triage.private import USUAL, MoveToPrivate
 from connector.triage.rules import Rule, Tables
 from connector.triage.score import Score
 from connector.triage.settings import Assignment, settings_of
@@ -83,6 +84,7 @@ class Policy:
     guard: Guard = field(default=Guard(), repr=False)
     storm: Storm | None = field(default=None, repr=False)
     automatic: Automatic | None = field(default=None, repr=False)
+    private: MoveToPrivate = field(default_factory=MoveToPrivate, repr=False)
 
     def decide(self, mention: Mention, past: Past = NOTHING_KNOWN) -> Decision:
         """What becomes of this mention. Pure: the same mention and past give the same decision. Never raises.
@@ -145,6 +147,14 @@ class Policy:
                     work.put(one, rule.name, "")
                 ended = rule.name if rule.ends else ""
         return tuple(found)
+
+    def private_line(self, mention: Mention) -> str:
+        """What is answered in public where the conversation moves to private; in the mention's language."""
+        work = self._begun(mention, NOTHING_KNOWN)
+        line = self.private.line(_languages(work.facts))
+        made = Decision(Settings(), "", "", work.facts.tone, work.facts.language)
+        named = values(mention, made, NOTHING_KNOWN, self.zone)
+        return _tried("line", line, named, work, "the line failed", "none") or USUAL["en"]
 
     def lint(self, vocabulary: Vocabulary) -> list[Problem]:
         """What the mapping names and this helpdesk does not have: groups, brands, forms, fields, option values."""
@@ -212,7 +222,7 @@ class Policy:
     def _suggested(self, named: Mapping[str, Any], work: _Work) -> str:
         """The draft of an answer for the first kind that has one; empty where none has, or where it fails."""
         facts = work.facts
-        draft = self.answers.find(facts.kinds, (facts.language, "ru" if _CYRILLIC.search(facts.text.raw) else "en"))
+        draft = self.answers.find(facts.kinds, _languages(facts))
         if draft is None:
             return ""
         return _tried("suggestion", draft, named, work, "the draft failed on this mention", "none is suggested")
@@ -230,6 +240,11 @@ class Policy:
         told = "the template failed on this mention", "the usual one was taken"
         text = _tried(name, template, named, work, *told) if template is not None else ""
         return text or usual.text(named) or _NOTHING
+
+
+def _languages(facts: Facts) -> tuple[str, str]:
+    """The language it was said in, and the one its letters look like."""
+    return facts.language, "ru" if _CYRILLIC.search(facts.text.raw) else "en"
 
 
 def _tried(name: str, template: Ready, named: Mapping[str, Any], work: _Work, what: str, instead: str) -> str:

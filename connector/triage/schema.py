@@ -145,6 +145,7 @@ def mapping_schema() -> Schema:
             "guard": _guard(),
             "storm": _storm(),
             "automatic": _automatic(),
+            "move_to_private": _private(),
         },
         "$defs": _definitions(),
     }
@@ -405,6 +406,13 @@ def _automatic() -> Schema:
         **_nullable({**made, "required": ["kinds"]}),
         "description": "answers without an agent, never to a negative",
     }
+
+
+def _private() -> Schema:
+    texts: Schema = {"type": "object", "minProperties": 1, "additionalProperties": _TEMPLATE}
+    line = {"anyOf": [_TEMPLATE, texts], "description": "what stands in public, for all languages or for each"}
+    made = _object({"line": line, "remind_after": {**_SPAN, "description": "24h if absent"}})
+    return {**_nullable(made), "description": "where an agent asks the person to write privately"}
 
 
 def _points(allowed: tuple[str, ...] | None) -> Schema:

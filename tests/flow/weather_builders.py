@@ -15,7 +15,7 @@ from connector.helpdesks.base import HelpdeskCapabilities
 from connector.markup import to_text
 from connector.model import Mention
 from connector.store import Claim, Outcome, Store, Tx, digests, storms
-from connector.store.arrivals import accept_mentions
+from connector.store.privates import accept
 from connector.store.queue import Intent, claim, intend, settle
 from connector.triage import Policy
 
@@ -50,7 +50,7 @@ class House:
 
     def say(self, *mentions: Mention) -> None:
         """They come in, and everything that is due is carried."""
-        self.turn(lambda tx: accept_mentions(tx, arrivals(mentions, self.source.options)))
+        self.turn(lambda tx: accept(tx, arrivals(mentions, self.source.options)))
         self.carry()
 
     def carry(self) -> None:

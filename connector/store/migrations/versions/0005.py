@@ -1,4 +1,4 @@
-"""storms, silences, digests, and what was seen of which topic"""
+"""storms, silences, digests, what was seen of which topic, and moves to private"""
 
 from __future__ import annotations
 
@@ -88,6 +88,22 @@ def upgrade() -> None:
     )
     _where("sightings_untold", "sightings", ["digest"], "digest IS NOT NULL AND told IS NULL")
     _where("sightings_told", "sightings", ["told"], "told IS NOT NULL")
+
+    op.create_table(
+        "private_moves",
+        sa.Column("helpdesk", sa.Text(), nullable=False),
+        sa.Column("ticket", sa.Text(), nullable=False),
+        sa.Column("conversation", _id(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("asks", sa.Integer(), nullable=False),
+        sa.Column("tagged", sa.Boolean(), nullable=False),
+        sa.Column("asked_at", sa.Double(), nullable=False),
+        sa.Column("reminded", sa.Boolean(), nullable=False),
+        sa.Column("ended_at", sa.Double(), nullable=True),
+        sa.Column("private", _id(), nullable=True),
+        sa.PrimaryKeyConstraint("helpdesk", "ticket"),
+    )
+    _where("private_moves_awaited", "private_moves", ["author"], "ended_at IS NULL")
 
 
 def _where(
