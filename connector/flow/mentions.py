@@ -21,6 +21,7 @@ from connector.model import (
     TicketId,
     decode,
     encode,
+    utc,
 )
 from connector.store.queue import Outcome
 from connector.store.storms import Placement
@@ -38,7 +39,8 @@ def carry_mention(turn: Turn) -> Outcome:
     never_seen = claim.ticket is None and claim.earlier is None and not mention.deleted
     if mention.version and not never_seen:
         return _edited(turn, mention)
-    decision = turn.wiring.policy.decide(mention, _past(turn))
+    past = _past(turn)
+    decision = turn.wiring.policy.decide(mention, past)
     turn.trace = encode(decision)
     if not turn.begun:
         if decision.ignored:
@@ -52,7 +54,7 @@ def carry_mention(turn: Turn) -> Outcome:
     turn.trace = encode(decision)
     opening = turn.begun and any(part.request.op == "ticket" for part in claim.parts)
     if claim.ticket is None or opening:
-        return _open(turn, mention, decision, here, follow_up_of=claim.ticket)
+        return _open(turn, mention, decision, past, here, follow_up_of=claim.ticket)
     tried: list[TicketId] = []
     ticket: TicketId | None = claim.ticket
     while ticket is not None and ticket not in tried:
@@ -65,8 +67,8 @@ def carry_mention(turn: Turn) -> Outcome:
             if merge is not None:
                 turn.ticket, turn.moved_at = merge.into, merge.at.timestamp()
         except Gone:
-            return _open(turn, mention, decision, here, refused=True)
-    return _open(turn, mention, decision, here, follow_up_of=tried[-1], refused=True)
+            return _open(turn, mention, decision, past, here, refused=True)
+    return _open(turn, mention, decision, past, here, follow_up_of=tried[-1], refused=True)
 
 
 def _past(turn: Turn) -> Past:
@@ -82,6 +84,7 @@ def _open(
     turn: Turn,
     mention: Mention,
     decision: Decision,
+    past: Past,
     here: Placement,
     follow_up_of: TicketId | None = None,
     refused: bool = False,
@@ -119,6 +122,9 @@ def _open(
         limits="",
         zone=policy.zone,
         trace=policy.card_trace,
+        past=past,
+        tickets={number: desk.ticket_url(number) for number in past.tickets},
+        seen=utc(turn.claim.born),
     )
     try:
         turn.part(desk, 1, CommentDraft(ticket=opened.ticket, html=html))
