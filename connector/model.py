@@ -359,13 +359,15 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class TicketState:
     """How a ticket stands, as the helpdesk tells it: its status in our words (new, open, pending, hold, solved,
-    closed), its tags, who works on it, and what the person said of the answer (good, bad; empty: nothing)."""
+    closed), its tags, who works on it, what the person said of the answer (good, bad; empty: nothing), and what
+    stands in the field that holds the tone."""
 
     ticket: TicketId
     status: str
     tags: tuple[str, ...] = ()
     assignee: str = ""
     satisfaction: str = ""
+    tone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from connector.cli import say
 from connector.cli.place import Place
 from connector.cli.sarif import sarif
 from connector.errors import ConfigError, ConnectorError, Problem
-from connector.model import Identity
-from connector.yamlfile import read
+from connector.helpdesks.base import Helpdesk
+from connector.model import Identity, Vocabulary
+from connector.yamlfile import did_you_mean, read
 
 _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 
@@ -101,6 +102,8 @@ def _ask(settings: config.Config, policy: triage.Policy | None, seen: list[str])
         noted(account, identity, [*facts, *([f"{limit} requests a minute"] if limit else [])])
         if policy is not None:
             found += policy.lint(vocabulary)
+        for message in _unknown_fields(helpdesk, vocabulary):
+            tell(account, message)
     for account, source in assembly.sources.items():
         try:
             identity = source.check()
@@ -113,6 +116,16 @@ def _ask(settings: config.Config, policy: triage.Policy | None, seen: list[str])
     for source in assembly.sources.values():
         source.close()
     return found
+
+
+def _unknown_fields(helpdesk: Helpdesk, vocabulary: Vocabulary) -> Iterator[str]:
+    """What the helpdesk's own options name and it does not have."""
+    names = {name for one in vocabulary.fields for name in (one.id, one.title)}
+    for option in ("reply_field", "tone_field"):
+        name = getattr(helpdesk.options, option)
+        if name and name not in names:
+            guess = did_you_mean(name, [one.title for one in vocabulary.fields])
+            yield f'{option}: there is no ticket field "{name}"{guess}'
 
 
 @click.command()

@@ -69,6 +69,9 @@ class HelpdeskOptions(AccountOptions):
     reply_field: str = Field(
         default="", description="ticket field (title or id) that shows the state of a reply; else a tag"
     )
+    tone_field: str = Field(
+        default="", description="ticket field (title or id) with the tone; what agents make of it is learnt"
+    )
     reopen: bool = Field(default=True, description="reopen a ticket whose reply failed or is held")
     commands: TagCommands = Field(default=TagCommands(), description="tags by which agents tell us something")
 

@@ -166,6 +166,7 @@ tickets = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("assignee", sa.Text, nullable=False, server_default=""),
     sa.Column("satisfaction", sa.Text, nullable=False, server_default="", comment="good, bad or nothing"),
+    sa.Column("tone", sa.Text, nullable=False, server_default="", comment="what stands in its tone field"),
     sa.Column("solved_at", _Time, comment="when it was first seen solved, since it was last seen open"),
     sa.Column("reopened", sa.Integer, nullable=False, server_default="0", comment="how often it was seen open again"),
     sa.Column("seen_at", _Time, nullable=False),

@@ -296,6 +296,16 @@ def test_how_tickets_stand_is_told_in_our_words(stage: Stage, desk: Freshdesk) -
     assert "mute_author" in found[second].tags
 
 
+def test_the_tone_field_is_read_back_and_one_that_is_not_there_keeps_nobody(stage: Stage, desk: Freshdesk) -> None:
+    (spec,) = [one for one in desk.vocabulary().fields if one.title == "Tone"]
+    ticket = opened(desk, settings=Settings(fields={"Tone": spec.values[0]}))
+    assert [one.tone for one in desk.read_tickets((ticket,))] == [""]
+    desk.options = desk.options.model_copy(update={"tone_field": "Tone"})
+    assert [one.tone for one in desk.read_tickets((ticket,))] == [spec.values[0]]
+    desk.options = desk.options.model_copy(update={"tone_field": "Mood"})
+    assert [(one.status, one.tone) for one in desk.read_tickets((ticket,))] == [("open", "")]
+
+
 # --- answers ---------------------------------------------------------------------------------------------------
 
 

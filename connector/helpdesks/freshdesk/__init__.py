@@ -16,6 +16,7 @@ Facts and their certainty: the API reference at developers.freshdesk.com as its 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -189,7 +190,11 @@ class Freshdesk(Helpdesk):
         """Status and tags, one call for each ticket: Freshdesk shows several only as a list by time. Who works on it
         is a number there and satisfaction stands in surveys; neither is told."""
         found = ((ticket, self._alive(ticket)) for ticket in tickets)
-        return tuple(state_of(ticket, row) for ticket, row in found if row is not None)
+        field = ""
+        if self.options.tone_field and tickets:
+            with suppress(Rejected):  # told by `check --live`
+                field = self._names.field(self.options.tone_field).name
+        return tuple(state_of(ticket, row, field) for ticket, row in found if row is not None)
 
     def survivor(self, ticket: TicketId) -> Merge | None:
         """The ticket this one was merged into, as far as Freshdesk shows it, and when."""
@@ -428,10 +433,13 @@ class Freshdesk(Helpdesk):
         return self._account.rows_in(body.get("results"), operation)
 
 
-def state_of(ticket: TicketId, row: Json) -> TicketState:
-    """A ticket's row in our words; a status of the account's own counts as open."""
+def state_of(ticket: TicketId, row: Json, tone_field: str = "") -> TicketState:
+    """A ticket's row in our words; a status of the account's own counts as open. `tone_field` is the name of the
+    field that holds the tone (cf_…)."""
     tags = tuple(str(tag) for tag in row.get("tags") or ())
-    return TicketState(ticket, STANDING.get(row.get("status") or 0, "open"), tags)
+    custom = row.get("custom_fields")
+    tone = str(custom.get(tone_field) or "") if isinstance(custom, dict) else ""
+    return TicketState(ticket, STANDING.get(row.get("status") or 0, "open"), tags, tone=tone)
 
 
 def _too_much(answer: Answer) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -250,7 +251,15 @@ class Zendesk(Helpdesk):
         users = body.get("users")
         names = {row.get("id"): str(row.get("name") or "") for row in users} if isinstance(users, list) else {}
         rows = self._account.rows_in(body, "tickets", operation)
-        return tuple(state_of(row, names) for row in rows if row.get("status") != "deleted")
+        field = self._tone_field() if rows else 0
+        return tuple(state_of(row, names, field) for row in rows if row.get("status") != "deleted")
+
+    def _tone_field(self) -> int:
+        """The id of the tone field; 0 without one. One that is not there is told by `check --live`, and keeps nobody
+        from reading how tickets stand."""
+        with suppress(Rejected):
+            return self._names.field(self.options.tone_field).id if self.options.tone_field else 0
+        return 0
 
     def read_reply(self, ticket: TicketId, comment: CommentId) -> Reply | None:
         """One comment as it is now."""
@@ -470,8 +479,10 @@ class Zendesk(Helpdesk):
         return AuthFailed(words, service=self.http.service, operation="check")
 
 
-def state_of(row: Json, names: Mapping[int, str]) -> TicketState:
-    """A ticket's row in our words; a custom status counts as its category, which `status` holds."""
+def state_of(row: Json, names: Mapping[int, str], tone_field: int = 0) -> TicketState:
+    """A ticket's row in our words; a custom status counts as its category, which `status` holds. `tone_field` is the
+    id of the field that holds the tone: of a drop-down its option's tag (tickets page, custom_fields)."""
+    custom = {one.get("id"): one.get("value") for one in row.get("custom_fields") or () if isinstance(one, dict)}
     rating = row.get("satisfaction_rating")
     score = str(rating.get("score") or "") if isinstance(rating, dict) else ""
     return TicketState(
@@ -480,6 +491,7 @@ def state_of(row: Json, names: Mapping[int, str]) -> TicketState:
         tags=tuple(str(tag) for tag in row.get("tags") or ()),
         assignee=names.get(row.get("assignee_id") or 0, ""),
         satisfaction=score.partition("_")[0] if score.startswith(("good", "bad")) else "",
+        tone=str(custom.get(tone_field) or ""),
     )
 
 

@@ -1,4 +1,4 @@
-"""storms, silences, digests, what was seen of which topic, and moves to private"""
+"""storms, silences, digests, what was seen of which topic, moves to private, tones of tickets"""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def _id() -> Any:
 
 
 def upgrade() -> None:
+    op.add_column("tickets", sa.Column("tone", sa.Text(), server_default="", nullable=False))
     op.create_table(
         "storms",
         sa.Column("id", _id(), autoincrement=True, nullable=False),
