@@ -60,7 +60,7 @@ def test_a_storm_makes_one_problem_ticket_with_everybody_linked_to_it(world: Dae
     assert 'connector_storm_people{source="",topic="complaint"} 8.0' in metrics
 
 
-def test_two_processes_that_start_over_and_over_open_one_problem_ticket(world: DaemonWorld, store_url: str) -> None:
+def test_a_process_that_starts_over_and_over_opens_one_problem_ticket(world: DaemonWorld) -> None:
     for first in (1, 4, 7):
         running = world.start()
         world.send(*(angry(n) for n in range(first, first + 3)), to=running)
@@ -73,9 +73,26 @@ def test_two_processes_that_start_over_and_over_open_one_problem_ticket(world: D
     assert len(world.sandbox.tickets()) == 10
 
 
-def test_a_storm_that_is_over_says_so_on_its_ticket(
-    world: DaemonWorld, store_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_processes_see_one_storm(tmp_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.daemon.process._TEND", 0.05)
+    world = DaemonWorld(tmp_path, postgres.fresh())
+    (world.mappings / "70-storm.yaml").write_text(STORM, encoding="utf-8")
+    try:
+        both = [world.start(), world.start()]
+        for number in range(1, 25):
+            world.send(angry(number), to=both[number % 2])
+        until(lambda: len(linked(world)) == 24, "everybody to be linked")
+        world.carried()
+
+        assert len(problems(world)) == 1
+        assert len(world.sandbox.tickets()) == 25
+        notes = [one["plain_body"] for t in world.sandbox.tickets() for one in world.sandbox.comments(int(t["id"]))]
+        assert sum("Part of a storm" in note for note in notes) <= 24
+    finally:
+        world.close()
+
+
+def test_a_storm_that_is_over_says_so_on_its_ticket(world: DaemonWorld, store_url: str) -> None:
     world.start()
     world.send(*(angry(n) for n in range(1, 5)))
     until(lambda: len(linked(world)) == 4, "everybody to be linked")
