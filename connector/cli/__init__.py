@@ -62,9 +62,20 @@ def cli(ctx: click.Context, file: Path) -> None:
 
 
 # they hang their commands on `cli`
-from connector.cli import begin, doctor, explain, look, people, preview, sources, tone, work  # noqa: E402
+from connector.cli import (  # noqa: E402
+    begin,
+    doctor,
+    explain,
+    look,
+    people,
+    preview,
+    silence,
+    sources,
+    tone,
+    work,
+)
 
-for part in (begin, doctor, look, explain, preview, people, sources, tone, work):
+for part in (begin, doctor, look, explain, preview, people, silence, sources, tone, work):
     for command in part.COMMANDS:
         cli.add_command(command)
 

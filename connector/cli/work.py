@@ -26,10 +26,12 @@ from connector.model import Mention
 from connector.sources.manual import ManualOptions, mention_from_text, mentions_from_file
 from connector.store import Store, Tx, journal, watches
 from connector.store.arrivals import Arrival, accept_mentions
+from connector.store.silences import list_silences
+from connector.store.storms import active_storms
 from connector.yamlfile import did_you_mean
 
 _NUMBER = click.IntRange(1, 2**62)
-_KINDS = ("mention", "reply", "note")
+_KINDS = ("mention", "reply", "note", "bulletin")
 _STATES = ("blocked", "ready", "intent", "done", "failed", "unsure", "held", "ignored")
 
 
@@ -145,6 +147,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
         oldest = journal.oldest_waiting(tx)
         awaited = watches.overview(tx)
         loaded = json.loads(journal.recall(tx, "reload") or "{}")
+        raging, silent = active_storms(tx), list_silences(tx)
     kinds = {name: o.type for name, o in (*settings.helpdesks.items(), *settings.sources.items())}
     process = running(settings)
     trouble = [a for a in accounts if a.trouble or a.stopped]
@@ -160,10 +163,20 @@ def status(ctx: click.Context, as_json: bool) -> None:
                 "first_answers": asdict(awaited),
                 "balance": asdict(ledger) | {"accounted": ledger.accounted, "even": ledger.even},
                 "oldest_waiting_seconds": None if oldest is None else time.time() - oldest,
+                "storms": [asdict(summary) for summary in raging],
+                "silences": [asdict(one) for one in silent],
             }
         )
     else:
         _print_status(process, loaded, accounts, kinds, backlog, replies, awaited, ledger, oldest)
+        for summary in raging:
+            storm = summary.storm
+            where = f" on {storm.source}" if storm.source else ""
+            since = f"since {say.moment(storm.began_at)}, {say.count(summary.mentions, 'message')}"
+            say.data(f"STORM     {storm.topic}{where} {since}, problem ticket {storm.ticket or 'on its way'}")
+        for one in silent:
+            what = " on ".join(part for part in (one.topic, one.source) if part)
+            say.data(f"silence   {one.id}: {what} until {say.moment(one.until)}, {one.kept} kept")
     ctx.exit(1 if trouble or any(parked.values()) or not ledger.even or loaded.get("ok") is False else 0)
 
 
@@ -230,13 +243,14 @@ def _account_state(account: journal.Account) -> str:
 def deliveries() -> None:
     """Look at deliveries; send them again, let them go, drop them.
 
-    A delivery is one intended side effect: a mention to become a ticket or a comment, an agent's reply, a note.
+    A delivery is one intended side effect: a mention to become a ticket or a comment, an agent's reply, a note, a
+    bulletin about a storm or a digest.
     """
 
 
 @deliveries.command("list")
 @click.option("--state", default="", help=f"One or several, by comma: {', '.join(_STATES)}.")
-@click.option("--kind", default="", help="One or several, by comma: mention, reply, note.")
+@click.option("--kind", default="", help="One or several, by comma: mention, reply, note, bulletin.")
 @click.option("--source", default=None, help="Of one source.")
 @click.option("--limit", default=50, type=click.IntRange(min=1), show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
@@ -288,7 +302,7 @@ def _text(row: journal.Row) -> str:
         body = json.loads(row.body)
     except ValueError:
         return row.body
-    return str(body.get("text") or to_text(str(body.get("html") or "")))
+    return str(body.get("text") or to_text(str(body.get("html") or body.get("note") or "")))
 
 
 @deliveries.command("show")

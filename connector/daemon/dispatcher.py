@@ -23,7 +23,8 @@ from connector.daemon.fair import FairQueue
 from connector.errors import ConnectorError, Temporary
 from connector.store import Outcome, Store, Tx
 from connector.store import queue as deliveries
-from connector.store.arrivals import Arrival, accept_mentions
+from connector.store.arrivals import Arrival
+from connector.store.privates import accept
 from connector.store.queue import Intent, LeaseLost
 
 T = TypeVar("T")
@@ -256,7 +257,7 @@ class Dispatcher:
         if not jobs:
             return
         everything = [arrival for job in jobs for arrival in job.arrivals]
-        fresh = accept_mentions(tx, everything)
+        fresh = accept(tx, everything)
         self._hot.update({arrival.helpdesk for arrival in everything})
         start = 0
         for job in jobs:

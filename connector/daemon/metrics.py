@@ -12,6 +12,8 @@ from prometheus_client.registry import Collector
 
 from connector.errors import ConnectorError
 from connector.store import Store, journal, watches
+from connector.store.silences import Silence, list_silences
+from connector.store.storms import Summary, active_storms
 
 
 class _Reading(Collector):
@@ -38,6 +40,7 @@ class _Reading(Collector):
             with self.store.read() as tx:
                 standing, backlog, oldest = journal.standing(tx), journal.backlog(tx), journal.oldest_waiting(tx)
                 awaited = watches.overview(tx)
+                raging, silent = active_storms(tx), list_silences(tx)
         except ConnectorError:
             up.add_metric([], 0)
             yield up
@@ -46,6 +49,7 @@ class _Reading(Collector):
         yield up
         yield from _from_store(standing, backlog, oldest)
         yield _first_answers(awaited)
+        yield from _storms(raging, silent)
 
 
 def _from_store(
@@ -84,6 +88,15 @@ def _first_answers(awaited: watches.Overview) -> Metric:
     found.add_metric(["past_target"], awaited.past_target - awaited.late)
     found.add_metric(["late"], awaited.late)
     return found
+
+
+def _storms(raging: list[Summary], silent: list[Silence]) -> Iterable[Metric]:
+    storms = GaugeMetricFamily("connector_storm_people", "People in a storm that is on", labels=["topic", "source"])
+    for summary in raging:
+        storms.add_metric([summary.storm.topic, summary.storm.source], summary.people)
+    silences = GaugeMetricFamily("connector_silences", "Silences that last")
+    silences.add_metric([], len(silent))
+    yield from (storms, silences)
 
 
 def exposition(

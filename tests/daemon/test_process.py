@@ -321,6 +321,8 @@ FAMILIES = {
     "connector_account_stopped",
     "connector_account_trouble",
     "connector_first_answers",
+    "connector_storm_people",
+    "connector_silences",
 }
 
 
