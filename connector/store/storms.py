@@ -27,6 +27,7 @@ from connector.store.tables import conversations, deliveries, digests, sightings
 _HOUR = 3_600.0
 _DAY = 86_400.0
 _KEPT_DAYS = 35
+_AT_ONCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,6 +391,7 @@ def link(tx: Tx, word: Callable[[Storm, str, TicketId], CommentDraft], most: int
     """Tell the tickets of a storm that they are its incidents; how many were told. `word` is given the storm, the
     helpdesk and the ticket."""
     told = 0
+    _adopt(tx)
     waiting = sa.exists().where(sightings.c.storm == storms.c.id, ~sightings.c.linked)
     for row in tx.execute(_LOCKED.where(waiting)).all():
         storm = made(tx.execute(STORMS.where(storms.c.id == row.id)).one())
@@ -412,6 +414,18 @@ def link(tx: Tx, word: Callable[[Storm, str, TicketId], CommentDraft], most: int
                 tell(tx, one.conversation, word(storm, storm.helpdesk, TicketId(one.ticket)), key)
                 told += 1
     return told
+
+
+def _adopt(tx: Tx) -> None:
+    """Two replicas do not see what the other is about to write: who was placed by one in the moment in which the
+    other began the storm belongs to it as well."""
+    for row in tx.execute(sa.select(storms).where(storms.c.ended_at.is_(None)).order_by(storms.c.id)).all():
+        stray = sa.update(sightings).where(sightings.c.topic == row.topic, sightings.c.helpdesk == row.helpdesk)
+        stray = stray.where(sightings.c.at.between(row.began_at - _AT_ONCE, row.began_at + _AT_ONCE))
+        stray = stray.where(sightings.c.storm.is_(None), sightings.c.negative, ~sightings.c.apart)
+        if row.source:
+            stray = stray.where(sightings.c.source == row.source)
+        tx.execute(stray.values(storm=row.id, linked=sightings.c.placed == "digest"))
 
 
 _LOCKED = sa.select(storms.c.id).order_by(storms.c.id).with_for_update(skip_locked=True)

@@ -96,6 +96,21 @@ def test_a_storm_begins_with_one_author_too_many_and_once(store: Store, weather:
     sound(store)
 
 
+def test_who_was_placed_elsewhere_while_it_began_is_linked_too(store: Store, weather: Weather) -> None:
+    stray, _ = weather.seen(watch=None)  # as a replica sees it that does not see the others' mentions yet
+    early, _ = weather.seen(watch=None, at=NOON - 120)
+    for _ in range(3):
+        weather.seen()
+    with store.begin() as tx:
+        tx.execute(sa.update(sightings).where(sightings.c.delivery.in_((stray, early))).values(storm=None))
+    for claimed in claim(store, 50):
+        done(store, claimed, ticket="7" if claimed.kind == "bulletin" else str(100 + claimed.id))
+    with turn(store) as tx:
+        assert storms.link(tx, part_of) == 4
+        held = tx.execute(sa.select(sightings.c.delivery).where(sightings.c.storm.is_(None))).scalars().all()
+    assert held == [early]
+
+
 def test_one_angry_author_is_no_storm(weather: Weather) -> None:
     placed = [weather.seen(author="u1")[1] for _ in range(9)]
 
