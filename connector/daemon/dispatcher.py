@@ -93,6 +93,7 @@ class Dispatcher:
         self.claims = FairQueue(workers)
         self.beat = time.monotonic()
         self.settled: Counter[tuple[str, str]] = Counter()
+        self.hits: Counter[str] = Counter()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._room = workers * 2
         self._in_hand: Counter[str] = Counter()
@@ -296,6 +297,8 @@ class Dispatcher:
         claim = outcome.claim
         self._in_hand[claim.account] -= 1
         self.settled[claim.kind, outcome.end or "again"] += 1
+        if outcome.end is not None:
+            self.hits.update(outcome.rules)
 
     def _refuse(self, jobs: Sequence[_Job], error: Temporary) -> None:
         """The database is away: refuse what can come again, keep what only we know."""

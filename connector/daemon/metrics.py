@@ -17,9 +17,16 @@ from connector.store.storms import Summary, active_storms
 
 
 class _Reading(Collector):
-    def __init__(self, store: Store, settled: Mapping[tuple[str, str], int], in_hand: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settled: Mapping[tuple[str, str], int],
+        hits: Mapping[str, int],
+        in_hand: Callable[[], int],
+    ) -> None:
         self.store = store
         self.settled = settled
+        self.hits = hits
         self.in_hand = in_hand
 
     def describe(self) -> Iterable[Metric]:
@@ -32,6 +39,12 @@ class _Reading(Collector):
         for (kind, end), count in sorted(dict(self.settled).items()):
             turns.add_metric([kind, end], count)
         yield turns
+        rules = CounterMetricFamily(
+            "connector_rule_hits", "Mentions that a rule of the mapping fitted", labels=["rule"]
+        )
+        for rule, count in sorted(dict(self.hits).items()):
+            rules.add_metric([rule], count)
+        yield rules
         in_hand = GaugeMetricFamily("connector_in_hand", "Deliveries this process is working on")
         in_hand.add_metric([], self.in_hand())
         yield in_hand
@@ -100,9 +113,9 @@ def _storms(raging: list[Summary], silent: list[Silence]) -> Iterable[Metric]:
 
 
 def exposition(
-    store: Store, settled: Mapping[tuple[str, str], int], in_hand: Callable[[], int]
+    store: Store, settled: Mapping[tuple[str, str], int], hits: Mapping[str, int], in_hand: Callable[[], int]
 ) -> Callable[[], tuple[bytes, str]]:
     """A function that gives the metrics as Prometheus reads them, with their content type."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Reading(store, settled, in_hand))
+    registry.register(_Reading(store, settled, hits, in_hand))
     return lambda: (generate_latest(registry), CONTENT_TYPE_LATEST)

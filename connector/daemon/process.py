@@ -156,7 +156,8 @@ class Daemon:
     def start(self) -> None:
         """Everything runs when this gives back."""
         server = self.config.server
-        metrics = exposition(self._store, self._dispatcher.settled, lambda: self._dispatcher.in_hand)
+        hand = self._dispatcher
+        metrics = exposition(self._store, hand.settled, hand.hits, lambda: hand.in_hand)
         handlers = Handlers(self.receive, self._alive, self._ready, metrics, self.challenged)
         self._listener = Listener(application(handlers, server.max_body), server.host, server.port)
         self._dispatcher.start()

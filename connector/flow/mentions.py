@@ -60,7 +60,7 @@ def carry_mention(turn: Turn) -> Outcome:
         return _edited(turn, mention)
     past = _past(turn)
     decision = turn.wiring.policy.decide(mention, past)
-    turn.trace, turn.tone = encode(decision), decision.tone.label
+    turn.trace, turn.tone, turn.rules = encode(decision), decision.tone.label, decision.rules
     if not turn.begun:
         if decision.ignored:
             return turn.outcome("ignored", decision.ignored)
@@ -206,6 +206,7 @@ def _append(turn: Turn, ticket: TicketId, mention: Mention, decision: Decision, 
             break
         riders.append(follower.id)
         decided.append((follower.id, follower.mention, its))
+        turn.rules += its.rules
         together.append((follower.mention, its.comment))
         attachments += follower.mention.attachments
         tags |= dict.fromkeys(its.settings.tags)

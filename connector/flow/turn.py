@@ -82,6 +82,7 @@ class Turn:
     due: Deadlines | None = None
     since: float = 0.0
     tone: str | None = None
+    rules: tuple[str, ...] = ()
     place: Place | None = None
     incident: bool = False
 
@@ -121,6 +122,7 @@ class Turn:
             due=self.due,
             since=self.since,
             tone=self.tone,
+            rules=self.rules,
             **facts,
         )
 

@@ -75,7 +75,7 @@ class Outcome:
     over from another (comments on it from before were not for this person). `notes` and an automatic `answer` are
     born in the same transaction. `pause` and `stop` tell about an account, `troubled` if it is not the delivery's
     own: seconds until its next call, and why none is made. `due` is when the mention, said at `since`, has to be
-    answered; `tone` is how it was said.
+    answered; `tone` is how it was said, `rules` those that fitted.
     """
 
     claim: Claim
@@ -99,6 +99,7 @@ class Outcome:
     due: Deadlines | None = None
     since: float = 0.0
     tone: str | None = None
+    rules: tuple[str, ...] = ()
 
 
 # --- claim -------------------------------------------------------------------------------------------------
