@@ -29,7 +29,7 @@ from connector.errors import (
 from connector.http import Http
 from connector.model import Attachment, Cursor, Key, Mention, ReplyDraft, key_of
 from connector.sources.vk import Vk, VkOptions
-from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, drained
+from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, a_mention, drained
 from connector.testing.simulators.vk import VkSimulator
 
 GROUP = 77
@@ -87,6 +87,10 @@ class WallWorld(SourceWorld):
         wrong += [event | {"secret": None}, event | {"group_id": 5}]
         return [replace(hook, body=json.dumps(one).encode()) for one in wrong]
 
+    def address(self, external_id: str) -> str:
+        thing, number = external_id.rsplit("_", maxsplit=1)
+        return f"https://vk.com/{thing}?reply={number}"
+
     def posted(self) -> list[str]:
         return self.vk.sent()
 
@@ -113,6 +117,9 @@ class MessageWorld(WallWorld):
         return name
 
     def say_ourselves(self, text: str) -> str:
+        raise NotImplementedError
+
+    def address(self, external_id: str) -> str:
         raise NotImplementedError
 
     def take_back(self, external_id: str) -> None:
@@ -683,3 +690,41 @@ def test_options_that_cannot_work_are_refused_without_showing_a_token() -> None:
         with pytest.raises(ValueError) as caught:
             VkOptions.model_validate(good | wrong)
         assert TOKEN not in str(caught.value)
+
+
+# --- what others found --------------------------------------------------------------------------------------
+
+
+def found_at(world: WallWorld, url: str, **more: object) -> Mention | None:
+    return world.again(**more).locate(replace(a_mention(world.source), url=url))
+
+
+def test_a_branch_topic_or_post_is_found_as_its_event_tells_it(there: WallWorld) -> None:
+    cursor = begun(there)
+    first = there.vk.comment("wall", there.post, there.ann, "first")
+    there.vk.comment("wall", there.post, there.ann, "second", answers=first)
+    topic = there.vk.thing("topic", title="Sizes")
+    there.vk.comment("topic", topic, there.ann, "too small")
+    there.vk.post("I wrote on your wall", there.ann)
+    for heard in drained(there, cursor, 4):
+        found = found_at(there, heard.url)
+        assert found is not None
+        assert replace(found, tone=None, rating=None) == heard
+
+
+def test_another_communitys_wall_a_wrong_post_and_what_is_gone_are_not_ours(there: WallWorld) -> None:
+    number = there.vk.comment("wall", there.post, there.ann, "hello")
+    assert found_at(there, f"https://vk.com/wall-5_{there.post}?reply={number}") is None
+    wrong = found_at(there, f"https://vk.com/wall-{GROUP}_999?reply={number}")
+    assert wrong is not None
+    assert wrong.external_id == f"wall-{GROUP}_{there.post}_{number}"
+    there.vk.delete("wall", there.post, number)
+    assert found_at(there, f"https://vk.com/wall-{GROUP}_{there.post}?reply={number}") is None
+    assert found_at(there, f"https://vk.com/photo-{GROUP}_{there.vk.thing('photo')}") is None
+
+
+def test_without_an_administrators_token_nothing_is_looked_up(there: WallWorld) -> None:
+    url = there.address(there.say("hello"))
+    there.vk.calls.clear()
+    assert found_at(there, url, user_token=None) is None
+    assert there.vk.calls == []

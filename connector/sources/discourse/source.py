@@ -44,6 +44,7 @@ from connector.sources.discourse.words import (
     number_of,
     opened,
     parent_from,
+    place_in,
     same,
     stream_of,
     url_of,
@@ -124,6 +125,7 @@ class Discourse(Source):
         private_reply=True,
         find_reply=True,
         enrich=True,
+        locate=True,
         attachments_in=True,
         attachments_out=True,
     )
@@ -341,6 +343,23 @@ class Discourse(Source):
         base = self.options.base_url
         pictures = attachments_from(post, base, "above: ")
         return replace(mention, parent=parent_from(post, base), attachments=(*mention.attachments, *pictures))
+
+    def locate(self, mention: Mention) -> Mention | None:
+        """The post as a pull would have told it, with the finder's tone and rating. None also for one that nobody may
+        read any more."""
+        place = place_in(mention.url, self.options.base_url)
+        if place is None:
+            return None
+        post = self._forum.post_number(*place) if place[0] else self._forum.post(str(place[1]))
+        if post is None or not is_written(post) or post.get("hidden"):
+            return None
+        try:
+            topic = self._forum.topic(str(post["topic_id"]))
+        except Gone:
+            return None
+        titled = {**post, "topic_title": topic.get("title") or ""}
+        told = self._read(titled, private=topic.get("archetype") == "private_message")
+        return replace(told, tone=mention.tone, rating=mention.rating)
 
     # what goes out
 

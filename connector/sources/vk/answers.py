@@ -65,20 +65,23 @@ class Answers:
 
     def raise_if_gone(self, place: Place) -> None:
         """Gone: deleted. Comments can be asked for with an administrator's token only."""
+        if place.kind != "message" and not self.api.has_user:
+            return
+        if self.said(place) is None:
+            raise Gone("what this answers was deleted", service=self.api.name, operation="reply")
+
+    def said(self, place: Place) -> Json | None:
+        """The comment, message, or thing itself, as it is now; None for one that was deleted. All but messages can be
+        asked for with an administrator's token only."""
         if place.kind == "message":
             numbers = {"peer_id": place.owner, "conversation_message_ids": [place.number]}
             call = ("messages.getByConversationMessageId", {**numbers, "group_id": self.group})
-            found = self.first(*call, user=False)
-        elif not self.api.has_user:
-            return
-        elif not place.number:
-            found = self.thing(place)
-        elif place.kind == "wall":
-            found = self.first("wall.getComment", {"owner_id": place.owner, "comment_id": place.number})
-        else:
-            found = self._comment_below(place)
-        if found is None:
-            raise Gone("what this answers was deleted", service=self.api.name, operation="reply")
+            return self.first(*call, user=False)
+        if not place.number:
+            return self.thing(place)
+        if place.kind == "wall":
+            return self.first("wall.getComment", {"owner_id": place.owner, "comment_id": place.number})
+        return self._comment_below(place)
 
     def _comment_below(self, place: Place) -> Json | None:
         start = {"start_comment_id": place.number, "count": 1}

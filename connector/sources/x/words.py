@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import regex
 
@@ -286,6 +287,20 @@ def _bare_words(text: str) -> str:
 def post_url(web: str, handle: str, post_id: str) -> str:
     """Where people read a post; X leads on from `i` where the handle is not known."""
     return f"{web}/{handle or 'i'}/status/{post_id}"
+
+
+def post_in(url: str, web: str) -> str:
+    """The id of the post at an address of x.com, twitter.com or `web` (/HANDLE/status/ID, /i/web/status/ID); "" for
+    any other."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return ""
+    host = parts.netloc.lower().removeprefix("www.").removeprefix("mobile.")
+    if parts.scheme not in ("http", "https") or host not in ("x.com", "twitter.com", urlsplit(web).netloc.lower()):
+        return ""
+    found = regex.fullmatch(r"/(?:i/web|\w+)/status(?:es)?/(\d{1,19})(?:/.*)?", parts.path)
+    return str(found[1]) if found else ""
 
 
 def _language(post: Mapping[str, Any]) -> str:
