@@ -565,10 +565,37 @@ def test_without_an_administrators_token_a_lost_comment_cannot_be_looked_up(mess
         messages.source.find(request, key_of("x"))
 
 
+def last_sent(world: WallWorld) -> dict[str, str]:
+    """What the last call that wrote something said."""
+    return next(
+        given for method, given in reversed(world.vk.asked) if method in ("messages.send", "wall.createComment")
+    )
+
+
+def test_a_messages_receipt_is_the_id_it_comes_back_under(messages: MessageWorld) -> None:
+    mention = heard(messages)
+    cursor = begun(messages)
+    receipt = messages.source.send(messages.source.prepare(ReplyDraft(mention, "we say")), key_of("k"))
+    (back,) = pulled(messages.source, cursor, 1)
+    assert (back.external_id, back.own, back.to) == (receipt.id, True, mention.author.id)
+
+
+def test_a_message_whose_number_cannot_be_asked_for_is_sent_all_the_same(messages: MessageWorld) -> None:
+    mention = heard(messages)
+    messages.vk.fail_with("messages.getById", 10)
+    receipt = messages.source.send(messages.source.prepare(ReplyDraft(mention, "we say", parts=2)), key_of("k"))
+    assert receipt.id.startswith(f"sent{messages.ann}_")
+    more = ReplyDraft(mention, "and more", part=1, parts=2, previous=receipt)
+    request = messages.source.prepare(more)
+    messages.source.send(request, key_of("k2"))
+    assert messages.posted() == ["we say", "and more"]
+    assert len(messages.source.find(request, key_of("k2"))) == 1
+
+
 def test_a_private_answer_goes_by_message_to_who_allows_it(there: WallWorld) -> None:
     mention = heard(there)
     answered(there, mention, private=True)
-    assert there.vk.asked[-1][1]["peer_id"] == str(there.ann)
+    assert last_sent(there)["peer_id"] == str(there.ann)
     there.vk.allowed.clear()
     with pytest.raises(Closed):
         there.source.prepare(ReplyDraft(mention, "x", private=True))
@@ -585,7 +612,7 @@ def test_pictures_go_along_and_other_files_as_links(there: WallWorld) -> None:
         for private, word in ((False, "attachments"), (True, "attachment")):
             draft = ReplyDraft(comment, "Look", attachments=(picture, paper, gone), private=private)
             source.send(source.prepare(draft), key_of(word))
-            _, params = there.vk.asked[-1]
+            params = last_sent(there)
             number = max(there.vk.uploads)
             assert params[word] == f"photo-77_{number}_key"
             assert there.vk.uploads[number] == b"a picture"

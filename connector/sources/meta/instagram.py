@@ -88,7 +88,7 @@ class Instagram(MetaSource):
             if memo.get("kind") == "comment":
                 media = self._graph.get(str(memo["post"]), operation="media", fields=_MEDIA)
                 pictures = ig_pictures(media, "above: ")
-                parent = ig_parent(media)
+                parent = replace(ig_parent(media), id=mention.parent.id if mention.parent else str(media["id"]))
                 if memo.get("top") not in (None, mention.external_id):
                     fields = "id,text,username"
                     above = self._graph.get(str(memo["top"]), operation="comment", fields=fields)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -17,7 +18,7 @@ from connector.model import Attachment, Author, Mention, Parent, utc
 def fb_comment(comment: Mapping[str, Any], post: Mapping[str, Any], *, source: str, web: str, us: str) -> Mention:
     """A comment, as the Graph tells it below its post."""
     above = comment.get("parent") or {}
-    parent = fb_parent(above if above.get("message") else post, web)
+    parent = fb_parent(above or post, web)
     top = str(above.get("id") or comment["id"])
     memo = {"kind": "comment", "post": str(post["id"]), "above": str(above.get("id") or ""), "top": top}
     if parent.text and not above:
@@ -92,7 +93,7 @@ def ig_comment(
     name = str(told.get("username") or comment.get("username") or "")
     number = str(told.get("id") or (f"@{name}" if name else f"of:{comment['id']}"))
     top = str(comment.get("parent_id") or comment["id"])
-    parent = ig_parent(media)
+    parent = replace(ig_parent(media), id=top if top != str(comment["id"]) else str(media["id"]))
     memo = {"kind": "comment", "post": str(media["id"]), "top": top}
     if parent.text and top == str(comment["id"]):
         memo["known"] = "yes"
@@ -220,6 +221,7 @@ def direct_message(event: Mapping[str, Any], *, source: str, platform: str, web:
         private=True,
         deleted=deleted,
         ref=json.dumps({"kind": "message", "to": other}, separators=(",", ":")),
+        to=to if own else "",
     )
 
 
@@ -250,6 +252,7 @@ def kept_message(message: Mapping[str, Any], *, source: str, platform: str, web:
         own=own,
         private=True,
         ref=json.dumps({"kind": "message", "to": other}, separators=(",", ":")),
+        to=other if own else "",
     )
 
 

@@ -62,6 +62,7 @@ class Reader:
             own=self.is_ours(message),
             private=place in ("private", "business", "direct"),
             ref=_memo(message),
+            to=_to(message, place) if self.is_ours(message) else "",
         )
 
     def deleted(self, told: Json, at: float) -> list[Mention]:
@@ -190,6 +191,15 @@ def _chat_author(who: Json) -> Author:
         handle=handle,
         url=f"https://t.me/{handle}" if handle else "",
     )
+
+
+def _to(message: Json, place: Place) -> str:
+    """To whom alone a message of ours goes: whom the business chat is named after, or whose the channel's direct
+    messages are; "" elsewhere."""
+    if place == "business":
+        return str(message["chat"]["id"])
+    who = (message.get("direct_messages_topic") or {}).get("user") or {}
+    return str(who.get("id") or "") if place == "direct" else ""
 
 
 def url_of(message: Json) -> str:

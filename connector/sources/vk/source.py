@@ -395,7 +395,8 @@ class Vk(Source):
         place = self._place(draft.mention)
         frozen: dict[str, Any] = {"text": draft.text, "at": int(self._clock())}
         if draft.previous is not None:
-            frozen["after"] = int(draft.previous.id.rsplit("_", 1)[-1])
+            previous = Place.of(draft.previous.id)
+            frozen["after"] = previous.number if previous is not None else 0
         if place.kind == "message" or draft.private:
             peer = place.owner if place.kind == "message" else int(draft.mention.author.id)
             if peer <= 0:

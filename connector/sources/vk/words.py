@@ -119,7 +119,9 @@ class Reader:
             if mention is None or kind == "message_new":
                 return mention
             if kind == "message_reply":
-                return replace(mention, own=True)
+                return replace(
+                    mention, own=True, to=mention.thread_id.removeprefix("message") if mention.private else ""
+                )
             return replace(mention, version=_version("edit", mark, mention))
         if kind == "wall_post_new":
             return self.post(told) if told.get("post_type", "post") in ("post", "suggest", "reply") else None
@@ -178,6 +180,7 @@ class Reader:
             private=peer < CHATS,
             own=mention.own or bool(told.get("out")),
             parent=parent,
+            to=str(peer) if peer < CHATS and (mention.own or told.get("out")) else "",
         )
 
     def _mention(

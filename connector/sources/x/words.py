@@ -137,6 +137,8 @@ def message_from(message: Mapping[str, Any], there: Included, *, source: str, we
         thread, at = str(message.get("dm_conversation_id") or ""), said_at(message).timestamp()
     else:
         return None
+    if sender == us and not to:  # dm_conversation_id of two people is A-B
+        to = next((one for one in thread.split("-") if one.isdecimal() and one != us), "") if "-" in thread else ""
     other = to if sender == us else sender
     pair = "-".join(sorted((us, other), key=int)) if other else ""
     return Mention(
@@ -153,6 +155,7 @@ def message_from(message: Mapping[str, Any], there: Included, *, source: str, we
         own=sender == us,
         private=True,
         ref=json.dumps({"to": other}, separators=(",", ":")),
+        to=to if sender == us else "",
     )
 
 
