@@ -20,6 +20,7 @@ from connector.store.tables import cursors, deliveries, mentions, parts
 from connector.testing.simulators.discourse import DiscourseSimulator
 from connector.testing.simulators.mastodon import MastodonSimulator
 from connector.testing.simulators.meta import MetaSimulator
+from connector.testing.simulators.ok import OkSimulator
 from connector.testing.simulators.telegram import TelegramSimulator
 from connector.testing.simulators.vk import VkSimulator
 from connector.testing.simulators.wordpress import EDITOR, WordpressSimulator
@@ -293,6 +294,28 @@ class XPosts(XMessages):
         return any(REPLY in one.text for one in self.there.posts(self.us))
 
 
+class OkGroup(Place):
+    several = False
+
+    def other_side(self) -> AbstractContextManager[Any]:
+        self.there = OkSimulator()
+        self.people = {name: self.there.person(name) for name in ("ann", "bob")}
+        return self.there
+
+    def source(self) -> dict[str, Any]:
+        return {"type": "ok", "server": self.there.url, "token": self.there.token}
+
+    def ask(self, who: str, text: str) -> Any:
+        self.there.say(self.people[who], text)
+        return self.people[who]
+
+    def answer(self, asked: Any, text: str) -> Any:
+        return self.there.say_ourselves(asked, text)
+
+    def replied(self) -> bool:
+        return REPLY in self.there.ours()
+
+
 class Wordpress(Place):
     def other_side(self) -> AbstractContextManager[Any]:
         self.there = WordpressSimulator("editor", "abcd EFGH ijkl")
@@ -352,6 +375,7 @@ PLACES = (
     InstagramMessages,
     XPosts,
     XMessages,
+    OkGroup,
     Wordpress,
     Bridge,
 )
