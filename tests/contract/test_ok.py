@@ -261,6 +261,19 @@ def test_a_lost_answer_is_found_and_a_repetition_is_another_message(there: ChatW
     assert there.posted() == ["we say", "we say"]
 
 
+@pytest.mark.parametrize("minutes", [-30, 30])
+def test_a_clock_that_differs_from_oks_hides_no_answer(there: ChatWorld, minutes: int) -> None:
+    there.ok.later = minutes * 60_000
+    mention = heard(there)
+    source = Ok("ok", there.source.options, Http("ok"))  # by the clock of this machine
+    there.made.append(source)
+    request = source.prepare(ReplyDraft(mention, "we say"))
+    there.ok.lose_next = True
+    with pytest.raises(Uncertain):
+        source.send(request, key_of("k"))
+    assert len(source.find(request, key_of("k"))) == 1
+
+
 def test_an_answer_without_an_id_is_looked_up_at_once(there: ChatWorld) -> None:
     mention = heard(there)
     there.ok.silent_about_ids = True

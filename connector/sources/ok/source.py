@@ -25,7 +25,6 @@ _CHATS = 100
 _PAGE = 50
 _MOST_PAGES = 40
 _HOOK_LOOK = 600.0
-_SLACK = 120_000
 
 
 class OkOptions(SourceOptions):
@@ -266,9 +265,9 @@ class Ok(Source):
         known = {str((one.get("message") or {}).get("mid")) for one in _objects(there, "messages", self.name)}
         if mention.external_id not in known and len(known) < _PAGE:
             raise Gone("the message this answers was deleted", service=self.name, operation="reply")
-        now = int(self._clock() * 1000)
-        before = [str(one["message"]["mid"]) for one in self._ours(mention.thread_id, now - _SLACK)]
-        frozen = {"chat": mention.thread_id, "text": draft.text, "at": now, "before": sorted(before)}
+        # since the message that is answered, by OK's clock, not by ours
+        before = [str(one["message"]["mid"]) for one in self._ours(mention.thread_id, at - 1_000)]
+        frozen = {"chat": mention.thread_id, "text": draft.text, "since": at - 1_000, "before": sorted(before)}
         return Request("message", json.dumps(frozen, ensure_ascii=False, separators=(",", ":")))
 
     def send(self, request: Request, key: Key) -> Receipt:
@@ -288,7 +287,7 @@ class Ok(Source):
         before = set(frozen["before"])
         found = [
             one
-            for one in self._ours(frozen["chat"], frozen["at"] - _SLACK)
+            for one in self._ours(frozen["chat"], frozen["since"])
             if str(one["message"]["mid"]) not in before and same_words(one["message"], frozen["text"])
         ]
         return tuple(Receipt(str(one["message"]["mid"])) for one in sorted(found, key=_when))
