@@ -420,5 +420,5 @@ def rows(world: DaemonWorld, *columns: Any) -> list[Any]:
 
 
 def pulled(world: DaemonWorld) -> bool:
-    """Whether a first pull is behind it."""
-    return any(row.value is not None for row in rows(world, cursors) if row.account in world.settings["sources"])
+    """Whether a first pull of every source is behind it: what is said from then on is told."""
+    return {row.account for row in rows(world, cursors) if row.value is not None} >= set(world.settings["sources"])
