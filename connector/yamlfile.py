@@ -84,7 +84,7 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     if close:
         meant = next(o for o in options if o.lower() == close[0])
         hint = f' — did you mean "{meant}"?'
-    shown = ", ".join(options[:12]) + (", …" if len(options) > 12 else "")
+    shown = ", ".join(options[:16]) + (", …" if len(options) > 16 else "")
     return f"{hint} (allowed: {shown})" if shown else hint
 
 

@@ -71,8 +71,9 @@ def doctor(
     necessary is missing.
 
     \b
-    connector doctor                                           look
-    connector doctor desk --apply --secret-file secrets/desk   make the webhook, fetch its secret
+    look:                              connector doctor
+    make the webhook, fetch its secret:
+                connector doctor desk --apply --secret-file secrets/desk
     """
     place: Place = ctx.obj
     settings = place.config()

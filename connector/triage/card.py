@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from connector.markup import shorten
-from connector.model import Because, Decision, Mention
+from connector.model import Because, Deadlines, Decision, Mention
 from connector.triage.templates import shown_author, shown_platform, stars
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -65,7 +65,7 @@ def card(
         kind=mention.kind.replace("_", " "),
         tone=_tone(decision),
         posted=moment(mention.created_at, zone),
-        due={name: moment(getattr(due, name), zone) for name in ("target", "breach", "ceiling")} if due else {},
+        due=_steps(due, mention.created_at, zone) if due else {},
         feedback=", ".join(kind.replace("_", " ").replace(".", ": ") for kind in decision.feedback),
         suggestion=_lines(decision.suggestion),
         reasons=_whole(decision) if trace else _reasons(decision),
@@ -82,6 +82,21 @@ def _tone(decision: Decision) -> str:
     label = tone.label.replace("_", " ")
     by = {"source": "says the source", "rating": "from the rating", "words": "from the words"}.get(tone.by, tone.by)
     return label if tone.label == "unknown" or not by else f"{label}, {by}"
+
+
+def _steps(due: Deadlines, posted: datetime, zone: tzinfo) -> dict[str, str]:
+    """When an answer is due: beside the time of the mention, so that what both share need not be read again."""
+    shown, before = {}, posted
+    for step in ("target", "breach", "ceiling"):
+        at: datetime = getattr(due, step)
+        try:
+            here, last = at.astimezone(zone), before.astimezone(zone)
+        except (OverflowError, ValueError):
+            shown[step] = str(at)
+            continue
+        day = "" if here.date() == last.date() else "%a %d %b, " if here.year == last.year else "%a %d %b %Y, "
+        shown[step], before = here.strftime(f"{day}%H:%M"), at
+    return shown
 
 
 def moment(at: datetime, zone: tzinfo) -> str:
