@@ -91,6 +91,10 @@ _SECRETS = {
     "discourse": "DISCOURSE_API_KEY",
 }
 
+_SECRET_WORDS = {
+    "webhook": "# Think of one (openssl rand -hex 24): what callers of /hooks/feed send as bearer token\n"
+}
+
 _DESKS = {
     "zendesk": """\
   desk:
@@ -194,9 +198,13 @@ def init(
 ) -> None:
     """Write a configuration to begin with, after four questions.
 
-    And which helpdesk is yours, Zendesk or Freshdesk. Into FOLDER (default: this one): config.yaml, mappings/ with
+    They are the first four options below; which helpdesk is yours is asked too. Into FOLDER (default: this one): config.yaml, mappings/ with
     tests, and .env.example for the secrets.
     """
+    ours = [folder / "config.yaml", folder / ".env.example", folder / "mappings" / "90-ours.yaml"]
+    present = [str(file) for file in (*ours, folder / "mappings" / "20-rules.yaml") if file.exists()]
+    if present and not force:
+        raise ConnectorError(f"there already: {', '.join(present)}; use --force to write over them")
 
     def ask(question: str, given: str | None, default: str) -> str:
         if given is not None or yes:
@@ -215,28 +223,23 @@ def init(
         account=account,
         email=user if re.fullmatch(r"[\w.+-]+@[\w.-]+", user) else json.dumps(user, ensure_ascii=False),
     )
-    files = {
-        folder / "config.yaml": _CONFIG.format(
-            desk=desk, sources="\n".join(_SOURCE_BLOCKS[platform] for platform in chosen)
-        ),
-        folder / ".env.example": _env_example(kind, chosen),
-        folder / "mappings" / "90-ours.yaml": _ANSWERS.format(
+    texts = (
+        _CONFIG.format(desk=desk, sources="\n".join(_SOURCE_BLOCKS[platform] for platform in chosen)),
+        _env_example(kind, chosen),
+        _ANSWERS.format(
             words=", ".join(_quoted(word.strip()) for word in words.split(",") if word.strip()) or '"help"',
             escalation=_tag(tag),
         ),
-    }
-    present = [str(file) for file in (*files, folder / "mappings" / "20-rules.yaml") if file.exists()]
-    if present and not force:
-        raise ConnectorError(f"there already: {', '.join(present)}; use --force to write over them")
+    )
     with resources.as_file(resources.files("connector") / "mappings") as shipped:
         shutil.copytree(shipped, folder / "mappings", dirs_exist_ok=True)
     _set_speed(folder / "mappings" / "35-deadlines.yaml", speed)
-    for file, text in files.items():
+    for file, text in zip(ours, texts, strict=True):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
         say.data(f"wrote {file}")
     say.data(f"wrote {folder / 'mappings'}/ with its tests")
-    say.notice("next: copy .env.example to .env and fill it in, then: connector doctor && connector test")
+    say.notice("next: copy .env.example to .env and fill it in, then: connector doctor; connector test")
 
 
 def _set_speed(file: Path, hours: int) -> None:
@@ -264,7 +267,9 @@ def _helpdesk(yes: bool) -> str:
 
 
 def _env_example(helpdesk: str, chosen: list[str]) -> str:
-    sources = "".join(f"{_SECRETS[platform]}=\n" for platform in chosen if platform in _SECRETS)
+    sources = "".join(
+        _SECRET_WORDS.get(platform, "") + f"{_SECRETS[platform]}=\n" for platform in chosen if platform in _SECRETS
+    )
     head = "# Copy to .env; connector reads it beside config.yaml. Never commit .env.\n"
     return head + _DESK_SECRETS[helpdesk] + sources
 
