@@ -92,7 +92,7 @@ _SECRETS = {
 }
 
 _SECRET_WORDS = {
-    "webhook": "# Think of one (openssl rand -hex 24): what callers of /hooks/feed send as bearer token\n"
+    "webhook": "# Think of one (openssl rand -hex 24): callers of /hooks/feed send it as bearer token\n",
 }
 
 _DESKS = {
@@ -239,7 +239,7 @@ def init(
         file.write_text(text, encoding="utf-8")
         say.data(f"wrote {file}")
     say.data(f"wrote {folder / 'mappings'}/ with its tests")
-    say.notice("next: copy .env.example to .env and fill it in, then: connector doctor; connector test")
+    say.notice("next: copy .env.example to .env and fill it in, then: connector doctor && connector test")
 
 
 def _set_speed(file: Path, hours: int) -> None:
