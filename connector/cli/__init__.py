@@ -67,9 +67,9 @@ def cli(ctx: click.Context, file: Path) -> None:
 
 
 # they hang their commands on `cli`
-from connector.cli import begin, doctor, explain, look, people, preview, sources, tone, work  # noqa: E402
+from connector.cli import begin, deliveries, doctor, explain, look, people, preview, sources, tone, work  # noqa: E402
 
-for part in (begin, doctor, look, explain, preview, people, sources, tone, work):
+for part in (begin, doctor, look, explain, preview, people, sources, tone, work, deliveries):
     for command in part.COMMANDS:
         cli.add_command(command)
 

@@ -198,8 +198,8 @@ def init(
 ) -> None:
     """Write a configuration to begin with, after four questions.
 
-    They are the first four options below; which helpdesk is yours is asked too. Into FOLDER (default: this one): config.yaml, mappings/ with
-    tests, and .env.example for the secrets.
+    They are the first four options below; which helpdesk is yours is asked too. Into FOLDER (default: this one):
+    config.yaml, mappings/ with tests, and .env.example for the secrets.
     """
     ours = [folder / "config.yaml", folder / ".env.example", folder / "mappings" / "90-ours.yaml"]
     present = [str(file) for file in (*ours, folder / "mappings" / "20-rules.yaml") if file.exists()]
