@@ -14,7 +14,11 @@ Decision       what the mapping makes of a mention; its Trace says which rule se
 Draft          what we are about to write: TicketDraft, CommentDraft (helpdesk), ReplyDraft (platform)
 Reply          an agent's public comment that has to go back to the thread
 Link           conversation ↔ ticket
-Delivery       one intended side effect: a mention (becomes ticket or comment), a reply or a note
+Delivery       one intended side effect: a mention (becomes ticket or comment), a reply, a note or a bulletin
+Storm          many people unhappy about one topic at once: one problem ticket, theirs linked to it
+Silence        a topic or source of which no new tickets are made for a time; what was said is kept for a digest
+Digest         mentions that got no ticket of their own, gathered in private notes on one ticket
+Bulletin       what we tell ourselves about a storm or a digest, on a ticket of our own
 Lane           the conversation's id: deliveries of one lane go one after another
 Key            idempotency key, fixed when the delivery is born, sent with every try
 Request        a side effect ready to be sent, its body frozen
@@ -247,7 +251,8 @@ class Decision:
 
     `feedback` are the kinds of feedback it is, the most telling first, and `owner` whose matter that kind is.
     `score` is None where the mapping has none; `suggestion` is the answer it drafts for the agent; `role` is who the
-    author is to us.
+    author is to us. `topic` is what storms and silences go by; `apart`: it gets a ticket of its own and no part in
+    either. `answer` is what may be answered without an agent.
     """
 
     settings: Settings
@@ -266,6 +271,9 @@ class Decision:
     owner: str = ""
     suggestion: str = ""
     role: Role = "unknown"
+    topic: str = ""
+    apart: bool = False
+    answer: str = ""
 
 
 # --- what we are about to write ----------------------------------------------------------------------------
@@ -313,6 +321,15 @@ class CommentDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class Bulletin:
+    """What we have to tell ourselves: `note` (HTML) as a private note on the ticket of its conversation. Where there
+    is none, or it was closed or deleted, `ticket` is opened for it first."""
+
+    ticket: TicketDraft
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyDraft:
     """One post to be written on the platform, answering `mention`; already short enough to fit.
 
@@ -356,7 +373,9 @@ class Reply:
     """A comment on a ticket, as the helpdesk tells it.
 
     `by_agent`: written by a person who works there. `ours`: it carries the mark of one of our own writes.
-    `redacted`: something in it was blacked out since.
+    `redacted`: something in it was blacked out since. `answers`: nobody wrote it; it answers the mention of that
+    external id automatically, and stands on no ticket. `asked`: an agent asked for it by a tag; its words are the
+    mapping's line for a move to private.
     """
 
     ticket: TicketId
@@ -369,18 +388,22 @@ class Reply:
     attachments: tuple[Attachment, ...] = ()
     ours: bool = False
     redacted: bool = False
+    answers: str = ""
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TicketState:
     """How a ticket stands, as the helpdesk tells it: its status in our words (new, open, pending, hold, solved,
-    closed), its tags, who works on it, and what the person said of the answer (good, bad; empty: nothing)."""
+    closed), its tags, who works on it, what the person said of the answer (good, bad; empty: nothing), and what
+    stands in the field that holds the tone."""
 
     ticket: TicketId
     status: str
     tags: tuple[str, ...] = ()
     assignee: str = ""
     satisfaction: str = ""
+    tone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ MADE: dict[type, st.SearchStrategy[Any]] = {
     model.Because: because,
     model.Decision: st.builds(model.Decision, settings=chosen, because=st.lists(because, max_size=2).map(tuple)),
     model.TicketDraft: st.builds(model.TicketDraft, settings=chosen),
+    model.Bulletin: st.builds(model.Bulletin, ticket=st.builds(model.TicketDraft, settings=chosen)),
     model.CommentDraft: st.builds(model.CommentDraft, settings=chosen),
     model.ReplyDraft: st.builds(model.ReplyDraft, mention=mentions),
 }

@@ -67,9 +67,21 @@ def cli(ctx: click.Context, file: Path) -> None:
 
 
 # they hang their commands on `cli`
-from connector.cli import begin, deliveries, doctor, explain, look, people, preview, sources, tone, work  # noqa: E402
+from connector.cli import (  # noqa: E402
+    begin,
+    deliveries,
+    doctor,
+    explain,
+    look,
+    people,
+    preview,
+    silence,
+    sources,
+    tone,
+    work,
+)
 
-for part in (begin, doctor, look, explain, preview, people, sources, tone, work, deliveries):
+for part in (begin, doctor, look, explain, preview, people, silence, sources, tone, work, deliveries):
     for command in part.COMMANDS:
         cli.add_command(command)
 

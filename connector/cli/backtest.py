@@ -220,7 +220,7 @@ def _routing(old: Decision, new: Decision) -> list[tuple[str, Any, Any]]:
 
 
 def _looks(old: Decision, new: Decision) -> list[tuple[str, Any, Any]]:
-    names = ("feedback", "answer_expected", "deadlines", "owner", "subject", "comment", "suggestion")
+    names = ("feedback", "answer_expected", "deadlines", "owner", "subject", "comment", "suggestion", "answer")
     return [*_differences(("tags", "untag"), old.settings, new.settings), *_differences(names, old, new)]
 
 

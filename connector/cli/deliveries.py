@@ -16,7 +16,7 @@ from connector.store import Tx, journal
 from connector.yamlfile import did_you_mean
 
 _NUMBER = click.IntRange(1, 2**62)
-_KINDS = ("mention", "reply", "note")
+_KINDS = ("mention", "reply", "note", "bulletin")
 _STATES = ("blocked", "ready", "intent", "done", "failed", "unsure", "held", "ignored")
 
 
@@ -24,13 +24,14 @@ _STATES = ("blocked", "ready", "intent", "done", "failed", "unsure", "held", "ig
 def deliveries() -> None:
     """Look at deliveries; send them again, let them go, drop them.
 
-    A delivery is one intended side effect: a mention to become a ticket or a comment, an agent's reply, a note.
+    A delivery is one intended side effect: a mention to become a ticket or a comment, an agent's reply, a note, a
+    bulletin about a storm or a digest.
     """
 
 
 @deliveries.command("list")
 @click.option("--state", default="", help=f"One or several, by comma: {', '.join(_STATES)}.")
-@click.option("--kind", default="", help="One or several, by comma: mention, reply, note.")
+@click.option("--kind", default="", help="One or several, by comma: mention, reply, note, bulletin.")
 @click.option("--source", default=None, help="Of one source.")
 @click.option("--limit", default=50, type=click.IntRange(min=1), show_default=True, help="How many.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
@@ -91,7 +92,7 @@ def _text(row: journal.Row) -> str:
         body = json.loads(row.body)
     except ValueError:
         return row.body
-    return str(body.get("text") or to_text(str(body.get("html") or "")))
+    return str(body.get("text") or to_text(str(body.get("html") or body.get("note") or "")))
 
 
 @deliveries.command("show")

@@ -121,6 +121,8 @@ def explained(mention: Mention, decision: Decision) -> dict[str, Any]:
         "set": changed,
         "subject": decision.subject,
         "suggestion": decision.suggestion,
+        "answer": decision.answer,
+        "topic": decision.topic,
         "because": [
             {"field": b.field, "value": b.value, "rule": b.rule, "place": b.place, "why": b.why}
             for b in decision.because

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from connector.cli import say
 from connector.cli.place import Place
 from connector.cli.sarif import sarif
 from connector.errors import ConfigError, ConnectorError, Problem
+from connector.helpdesks.base import Helpdesk
 from connector.helpdesks.examination import unfit
-from connector.model import Identity
-from connector.yamlfile import read
+from connector.model import Identity, Vocabulary
+from connector.yamlfile import did_you_mean, read
 
 _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 
@@ -103,9 +104,8 @@ def _ask(settings: config.Config, policy: triage.Policy | None, seen: list[str])
         noted(account, identity, [*facts, *([f"{limit} requests a minute"] if limit else [])])
         if policy is not None:
             found += policy.lint(vocabulary)
-        reply_field = next((one for one in app.needs_of(settings, account, None).fields if one.ours), None)
-        if reply_field is not None and (wrong := unfit(replace(reply_field, place=""), vocabulary.fields)):
-            found.append(document.problem(("helpdesks", account, "reply_field"), wrong))
+        for option, wrong in _own_fields(settings, account, helpdesk, vocabulary):
+            found.append(document.problem(("helpdesks", account, option), wrong))
     for account, source in assembly.sources.items():
         try:
             identity = source.check()
@@ -118,6 +118,19 @@ def _ask(settings: config.Config, policy: triage.Policy | None, seen: list[str])
     for source in assembly.sources.values():
         source.close()
     return found
+
+
+def _own_fields(
+    settings: config.Config, account: str, helpdesk: Helpdesk, vocabulary: Vocabulary
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with the ticket fields that the helpdesk's own options name."""
+    reply_field = next((one for one in app.needs_of(settings, account, None).fields if one.ours), None)
+    if reply_field is not None and (wrong := unfit(replace(reply_field, place=""), vocabulary.fields)):
+        yield "reply_field", wrong
+    tone_field = helpdesk.options.tone_field
+    if tone_field and not any(tone_field in (one.id, one.title) for one in vocabulary.fields):
+        guess = did_you_mean(tone_field, [one.title for one in vocabulary.fields])
+        yield "tone_field", f'there is no ticket field "{tone_field}"{guess}'
 
 
 @click.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import click
 
 from connector import triage
 from connector.cli import say
+from connector.cli.place import Place, opened
 from connector.errors import ConnectorError
+from connector.store import tickets
 from connector.triage.facts import Said
-from connector.triage.tone import Ngrams
+from connector.triage.tone import Ngrams, agents
 from connector.triage.tone.adapt import adapt
 from connector.triage.tone.detect import Reader
 from connector.triage.tone.labelled import Labelled, Measure, language_of, measured, read_labelled
@@ -177,6 +180,86 @@ def _print(measure: Measure) -> None:
         for at, name in enumerate(CLASSES)
     ]
     say.table(rows, ("is \\ read as", *CLASSES, "precision", "recall", "F1"))
+
+
+@tone.command()
+@click.option("--least", default=3, type=click.IntRange(2, 1000), show_default=True, help="Texts behind a proposal.")
+@click.option(
+    "--export",
+    "export",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the texts and agents' labels there, a TSV for `tone train`.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@click.pass_context
+def report(ctx: click.Context, least: int, export: Path | None, as_json: bool) -> None:
+    """Say how often agents agree with the tones read.
+
+    Where `tone_field` is set for the helpdesk, what stands in that field is read back with the ticket: a tone an
+    agent changed is a correction. Words that stand in several corrected texts are proposed for the mapping; look at
+    them before you take them over.
+    """
+    judged = _judged_by_agents(ctx.obj[1])
+    if not judged:
+        raise ConnectorError(
+            "no ticket with a tone was read back yet: set `tone_field` of the helpdesk, and have the mapping put the"
+            " tone into that field (tables: tone)"
+        )
+    found = agents.report(judged, least)
+    if export is not None:
+        _export(agents.learnable(judged), export)
+    if as_json:
+        say.as_json(
+            {
+                "texts": found.texts,
+                "left": found.left,
+                "agreement": round(found.agreement, 4),
+                "groups": [
+                    {"source": source, "language": language, "texts": texts, "left": left}
+                    for (source, language), (texts, left) in found.groups.items()
+                ],
+                "changes": [{"read": a, "agent": b, "texts": n} for (a, b), n in found.changes.items()],
+                "proposals": [asdict(one) for one in found.proposals],
+            }
+        )
+        return
+    say.data(f"{say.count(found.texts, 'ticket')} with a tone, {found.agreement:.0%} left as it was read")
+    rows = [(s, lang, n, f"{left / n:.0%}") for (s, lang), (n, left) in found.groups.items()]
+    say.table(rows, ("source", "language", "tickets", "agreement"))
+    if found.changes:
+        say.data()
+        say.table([(a, b, n) for (a, b), n in found.changes.items()], ("read as", "agents say", "tickets"))
+    if found.proposals:
+        say.data()
+        say.data("to be looked at, for the mapping:")
+        say.data("tone:")
+        say.data("  words:")
+        for label in CLASSES:
+            words = [one.word for one in found.proposals if one.label == label]
+            if words:
+                say.data(f"    {label}: [{', '.join(words)}]")
+
+
+def _judged_by_agents(place: Place) -> list[agents.Judged]:
+    found = []
+    with opened(place.config()) as store, store.read() as tx:
+        for mention, decision, value, settled in tickets.toned(tx):
+            theirs = agents.tone_in(value)
+            if theirs is not None:
+                text = f"{mention.title}\n{mention.text}" if mention.title else mention.text
+                one = agents.Judged(
+                    text, decision.tone.label, theirs, decision.language, mention.source, settled=settled
+                )
+                found.append(one)
+    return found
+
+
+def _export(judged: list[agents.Judged], file: Path) -> None:
+    try:
+        agents.write_labelled(judged, file)
+    except OSError as error:
+        raise ConnectorError(f"{file} cannot be written: {error.strerror or error}") from error
+    say.notice(f"{say.count(len(judged), 'text')} written to {file}: connector tone train {file}")
 
 
 COMMANDS = (tone,)

@@ -24,6 +24,8 @@ from connector.model import Mention
 from connector.sources.manual import ManualOptions, mention_from_text, mentions_from_file
 from connector.store import Store, journal, watches
 from connector.store.arrivals import Arrival, accept_mentions
+from connector.store.silences import list_silences
+from connector.store.storms import active_storms
 from connector.yamlfile import did_you_mean
 
 
@@ -139,6 +141,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
         oldest = journal.oldest_waiting(tx)
         awaited = watches.overview(tx)
         loaded = json.loads(journal.recall(tx, "reload") or "{}")
+        raging, silent = active_storms(tx), list_silences(tx)
     kinds = {name: o.type for name, o in (*settings.helpdesks.items(), *settings.sources.items())}
     process = running(settings)
     trouble = [a for a in accounts if a.trouble or a.stopped]
@@ -154,10 +157,20 @@ def status(ctx: click.Context, as_json: bool) -> None:
                 "first_answers": asdict(awaited),
                 "balance": asdict(ledger) | {"accounted": ledger.accounted, "even": ledger.even},
                 "oldest_waiting_seconds": None if oldest is None else time.time() - oldest,
+                "storms": [asdict(summary) for summary in raging],
+                "silences": [asdict(one) for one in silent],
             }
         )
     else:
         _print_status(process, loaded, accounts, kinds, backlog, replies, awaited, ledger, oldest)
+        for summary in raging:
+            storm = summary.storm
+            where = f" on {storm.source}" if storm.source else ""
+            since = f"since {say.moment(storm.began_at)}, {say.count(summary.mentions, 'message')}"
+            say.data(f"STORM     {storm.topic}{where} {since}, problem ticket {storm.ticket or 'on its way'}")
+        for one in silent:
+            what = " on ".join(part for part in (one.topic, one.source) if part)
+            say.data(f"silence   {one.id}: {what} until {say.moment(one.until)}, {one.kept} kept")
     ctx.exit(1 if trouble or any(parked.values()) or not ledger.even or loaded.get("ok") is False else 0)
 
 

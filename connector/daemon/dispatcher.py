@@ -23,7 +23,8 @@ from connector.daemon.fair import FairQueue
 from connector.errors import ConnectorError, Temporary
 from connector.store import Outcome, Store, Tx
 from connector.store import queue as deliveries
-from connector.store.arrivals import Arrival, accept_mentions
+from connector.store.arrivals import Arrival
+from connector.store.privates import accept
 from connector.store.queue import Intent, LeaseLost
 
 T = TypeVar("T")
@@ -92,6 +93,7 @@ class Dispatcher:
         self.claims = FairQueue(workers)
         self.beat = time.monotonic()
         self.settled: Counter[tuple[str, str]] = Counter()
+        self.hits: Counter[str] = Counter()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._room = workers * 2
         self._in_hand: Counter[str] = Counter()
@@ -256,7 +258,7 @@ class Dispatcher:
         if not jobs:
             return
         everything = [arrival for job in jobs for arrival in job.arrivals]
-        fresh = accept_mentions(tx, everything)
+        fresh = accept(tx, everything)
         self._hot.update({arrival.helpdesk for arrival in everything})
         start = 0
         for job in jobs:
@@ -295,6 +297,8 @@ class Dispatcher:
         claim = outcome.claim
         self._in_hand[claim.account] -= 1
         self.settled[claim.kind, outcome.end or "again"] += 1
+        if outcome.end is not None:
+            self.hits.update(outcome.rules)
 
     def _refuse(self, jobs: Sequence[_Job], error: Temporary) -> None:
         """The database is away: refuse what can come again, keep what only we know."""

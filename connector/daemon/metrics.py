@@ -12,12 +12,21 @@ from prometheus_client.registry import Collector
 
 from connector.errors import ConnectorError
 from connector.store import Store, journal, watches
+from connector.store.silences import Silence, list_silences
+from connector.store.storms import Summary, active_storms
 
 
 class _Reading(Collector):
-    def __init__(self, store: Store, settled: Mapping[tuple[str, str], int], in_hand: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settled: Mapping[tuple[str, str], int],
+        hits: Mapping[str, int],
+        in_hand: Callable[[], int],
+    ) -> None:
         self.store = store
         self.settled = settled
+        self.hits = hits
         self.in_hand = in_hand
 
     def describe(self) -> Iterable[Metric]:
@@ -30,6 +39,12 @@ class _Reading(Collector):
         for (kind, end), count in sorted(dict(self.settled).items()):
             turns.add_metric([kind, end], count)
         yield turns
+        rules = CounterMetricFamily(
+            "connector_rule_hits", "Mentions that a rule of the mapping fitted", labels=["rule"]
+        )
+        for rule, count in sorted(dict(self.hits).items()):
+            rules.add_metric([rule], count)
+        yield rules
         in_hand = GaugeMetricFamily("connector_in_hand", "Deliveries this process is working on")
         in_hand.add_metric([], self.in_hand())
         yield in_hand
@@ -38,6 +53,7 @@ class _Reading(Collector):
             with self.store.read() as tx:
                 standing, backlog, oldest = journal.standing(tx), journal.backlog(tx), journal.oldest_waiting(tx)
                 awaited = watches.overview(tx)
+                raging, silent = active_storms(tx), list_silences(tx)
         except ConnectorError:
             up.add_metric([], 0)
             yield up
@@ -46,6 +62,7 @@ class _Reading(Collector):
         yield up
         yield from _from_store(standing, backlog, oldest)
         yield _first_answers(awaited)
+        yield from _storms(raging, silent)
 
 
 def _from_store(
@@ -86,10 +103,19 @@ def _first_answers(awaited: watches.Overview) -> Metric:
     return found
 
 
+def _storms(raging: list[Summary], silent: list[Silence]) -> Iterable[Metric]:
+    storms = GaugeMetricFamily("connector_storm_people", "People in a storm that is on", labels=["topic", "source"])
+    for summary in raging:
+        storms.add_metric([summary.storm.topic, summary.storm.source], summary.people)
+    silences = GaugeMetricFamily("connector_silences", "Silences that last")
+    silences.add_metric([], len(silent))
+    yield from (storms, silences)
+
+
 def exposition(
-    store: Store, settled: Mapping[tuple[str, str], int], in_hand: Callable[[], int]
+    store: Store, settled: Mapping[tuple[str, str], int], hits: Mapping[str, int], in_hand: Callable[[], int]
 ) -> Callable[[], tuple[bytes, str]]:
     """A function that gives the metrics as Prometheus reads them, with their content type."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Reading(store, settled, in_hand))
+    registry.register(_Reading(store, settled, hits, in_hand))
     return lambda: (generate_latest(registry), CONTENT_TYPE_LATEST)

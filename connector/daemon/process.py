@@ -26,6 +26,7 @@ from connector.daemon.dispatcher import Dispatcher, written
 from connector.daemon.eraser import Eraser
 from connector.daemon.metrics import exposition
 from connector.daemon.pullers import Puller, ReplyPuller, SourcePuller
+from connector.daemon.storms import StormWatch
 from connector.daemon.watcher import Watcher
 from connector.errors import ConfigError, ConnectorError, Temporary, Unsupported
 from connector.flow.deliver import Wiring, carry, reconcile, waiting
@@ -43,6 +44,7 @@ from connector.yamlfile import environment
 _WATCH = 1.0
 _STALE = 30.0
 _LOCATORS = 4
+_TEND = 3.0
 
 
 class _Loop:
@@ -96,6 +98,7 @@ class Daemon:
             lease=config.delivery.lease,
             accounts=self._accounts,
         )
+        self._storms = StormWatch(self._store, self._dispatcher, lambda: self._wiring)
         self._grace = config.delivery.lease / 8
         self._loops: dict[str, _Loop] = {}
         self._watching: list[_Loop] = []
@@ -153,7 +156,8 @@ class Daemon:
     def start(self) -> None:
         """Everything runs when this gives back."""
         server = self.config.server
-        metrics = exposition(self._store, self._dispatcher.settled, lambda: self._dispatcher.in_hand)
+        hand = self._dispatcher
+        metrics = exposition(self._store, hand.settled, hand.hits, lambda: hand.in_hand)
         handlers = Handlers(self.receive, self._alive, self._ready, metrics, self.challenged)
         self._listener = Listener(application(handlers, server.max_body), server.host, server.port)
         self._dispatcher.start()
@@ -165,6 +169,7 @@ class Daemon:
         threading.Thread(target=self._reconcile, name="reconciler", daemon=True).start()
         self._watching.append(_Loop(Watcher(self._dispatcher, lambda: self._wiring)))
         self._watching.append(_Loop(Eraser(self._dispatcher, lambda: self.config.retention_days)))
+        threading.Thread(target=self._tend, name="storms", daemon=True).start()
         self._listener.start()
         self.address = self._listener.address
         self._remember_policy(ok=True, problems=[])
@@ -284,7 +289,8 @@ class Daemon:
             # not begun: nothing was sent, so it goes back as it was
             return Outcome(claim, counted=False, in_doubt=claim.in_doubt)
         try:
-            return carry(claim, self._wiring, self._dispatcher.intend, random.random(), self._bug)  # noqa: S311
+            chance = random.random()  # noqa: S311
+            return carry(claim, self._wiring, self._dispatcher.intend, chance, self._bug, self._storms.place)
         except LeaseLost:
             return Outcome(claim, counted=False, in_doubt=True)
         except Exception as error:  # noqa: BLE001 - the worker goes on; the delivery is looked up before it is sent
@@ -329,6 +335,17 @@ class Daemon:
                 continue
             except Exception:  # noqa: BLE001 - tried again at the next round
                 self._log.exception("reconciler failed")
+
+    def _tend(self) -> None:
+        while not self._end.wait(_TEND):
+            if self._draining:
+                return
+            try:
+                self._storms.tend_once()
+            except Temporary:
+                continue
+            except Exception:  # noqa: BLE001 - tried again at the next round
+                self._log.exception("storms cannot be tended")
 
     def _check_again(self, claim: Claim) -> None:
         told = reconcile(claim, self._wiring)

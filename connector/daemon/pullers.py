@@ -29,10 +29,9 @@ from connector.flow.notes import recalled_html
 from connector.helpdesks.base import Helpdesk
 from connector.model import Cursor, Merge, Page, Reply, TicketId, TicketState
 from connector.sources.base import Source
-from connector.store import Tx, tickets, watches
+from connector.store import Tx, privates, tickets, watches
 from connector.store.arrivals import (
     Pull,
-    accept_mentions,
     accept_replies,
     delay_wakeup,
     due_wakeups,
@@ -162,7 +161,7 @@ class SourcePuller(Puller):
         found = located(page.items, self.source, self.others(), patient=self.failures < _PATIENT_FOR)
 
         def store(tx: Tx) -> int:
-            fresh = accept_mentions(tx, found) if found else []
+            fresh = privates.accept(tx, found) if found else []
             self._move(tx, pull, page.cursor)
             return sum(fresh)
 
@@ -286,6 +285,10 @@ class ReplyPuller(Puller):
         if commands.mute_author:
             change = tickets.mute if commands.mute_author in state.tags else tickets.unmute
             change(tx, self.name, state.ticket)
+        if commands.move_to_private:
+            there = commands.move_to_private in state.tags
+            if privates.heed(tx, self.name, state.ticket, commands.move_to_private, there=there):
+                self._log.info("moved to private", ticket=state.ticket)
         if commands.release_reply and commands.release_reply in state.tags:
             tickets.release(tx, self.name, state.ticket, commands.release_reply)
 

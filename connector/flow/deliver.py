@@ -14,7 +14,8 @@ from connector.flow import notes
 from connector.flow.mentions import carry_mention, carry_note
 from connector.flow.replies import carry_reply, reply_ended, waiting
 from connector.flow.retry import decide
-from connector.flow.turn import CannotLook, MadeAnew, StillInDoubt, Turn, Wiring, part_key
+from connector.flow.storms import carry_bulletin
+from connector.flow.turn import CannotLook, MadeAnew, Place, StillInDoubt, Turn, Wiring, part_key
 from connector.model import CommentDraft, ReplyDraft, TicketDraft
 from connector.store.claims import Claim
 from connector.store.queue import End, Intent, LeaseLost, Outcome
@@ -23,11 +24,17 @@ __all__ = ["Wiring", "carry", "reconcile", "waiting"]
 
 
 def carry(
-    claim: Claim, wiring: Wiring, intend: Callable[[Intent], None], chance: float, bug: Callable[[Exception], None]
+    claim: Claim,
+    wiring: Wiring,
+    intend: Callable[[Intent], None],
+    chance: float,
+    bug: Callable[[Exception], None],
+    place: Place | None = None,
 ) -> Outcome:
     """Carry a claimed delivery one turn. `intend` gives back when the intent is durable and raises LeaseLost when it
-    is not ours any more; `chance` in [0, 1) spreads pauses; `bug` is told of errors that nobody foresaw."""
-    turn = Turn.of(claim, wiring, intend)
+    is not ours any more; `chance` in [0, 1) spreads pauses; `bug` is told of errors that nobody foresaw; `place`
+    says durably where mentions go when too many come at once."""
+    turn = Turn.of(claim, wiring, intend, place)
     try:
         match claim.kind:
             case "mention":
@@ -36,6 +43,8 @@ def carry(
                 return carry_reply(turn)
             case "note":
                 return carry_note(turn, claim.note)
+            case "bulletin":
+                return carry_bulletin(turn)
     except LeaseLost:
         raise
     except Exception as error:  # noqa: BLE001 - one delivery's bug must not end the worker; it is logged and counted

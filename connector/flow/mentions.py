@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from connector.errors import BadAnswer, Closed, ConnectorError, Gone, Rejected, Temporary, Unsupported
-from connector.flow import notes
+from connector.flow import automatic, notes
+from connector.flow.storms import joined, linking, placed
 from connector.flow.turn import Turn
 from connector.markup import to_text
 from connector.model import (
@@ -27,8 +28,10 @@ from connector.model import (
     TicketId,
     decode,
     encode,
+    utc,
 )
 from connector.store.queue import Outcome
+from connector.store.storms import Placement
 from connector.store.tables import ANSWERED_THERE, OWN_POST
 from connector.triage import card
 from connector.triage.feedback import NEGATIVE, POSITIVE
@@ -55,16 +58,22 @@ def carry_mention(turn: Turn) -> Outcome:
         if claim.earlier is not None and claim.earlier.own:
             return turn.outcome("ignored", "our own post, edited or deleted")
         return _edited(turn, mention)
-    decision = turn.wiring.policy.decide(mention, _past(turn))
-    turn.trace, turn.tone = encode(decision), decision.tone.label
+    past = _past(turn)
+    decision = turn.wiring.policy.decide(mention, past)
+    turn.trace, turn.tone, turn.rules = encode(decision), decision.tone.label, decision.rules
     if not turn.begun:
         if decision.ignored:
             return turn.outcome("ignored", decision.ignored)
         if turn.wiring.shadow:
             return turn.outcome("held", "shadow: decided, nothing written")
+    (here,) = placed(turn, [(claim.id, mention, decision)])
+    if here.digest and not turn.begun:
+        return turn.outcome("held", here.digest)
+    decision = joined(turn, decision, here)
+    turn.trace = encode(decision)
     opening = turn.begun and any(part.request.op == "ticket" for part in claim.parts)
     if claim.ticket is None or opening:
-        return _open(turn, mention, decision, follow_up_of=claim.ticket)
+        return _open(turn, mention, decision, past, here, follow_up_of=claim.ticket)
     tried: list[TicketId] = []
     ticket: TicketId | None = claim.ticket
     while ticket is not None and ticket not in tried:
@@ -77,8 +86,8 @@ def carry_mention(turn: Turn) -> Outcome:
             if merge is not None:
                 turn.ticket, turn.moved_at = merge.into, merge.at.timestamp()
         except Gone:
-            return _open(turn, mention, decision, refused=True)
-    return _open(turn, mention, decision, follow_up_of=tried[-1], refused=True)
+            return _open(turn, mention, decision, past, here, refused=True)
+    return _open(turn, mention, decision, past, here, follow_up_of=tried[-1], refused=True)
 
 
 def _own(turn: Turn, mention: Mention) -> Outcome:
@@ -129,7 +138,13 @@ def _past(turn: Turn) -> Past:
 
 
 def _open(
-    turn: Turn, mention: Mention, decision: Decision, follow_up_of: TicketId | None = None, refused: bool = False
+    turn: Turn,
+    mention: Mention,
+    decision: Decision,
+    past: Past,
+    here: Placement,
+    follow_up_of: TicketId | None = None,
+    refused: bool = False,
 ) -> Outcome:
     """A ticket with the mention as its first comment, then the card as a private note."""
     desk, policy = turn.desk, turn.wiring.policy
@@ -147,7 +162,14 @@ def _open(
         follow_up_of=follow_up_of,
     )
     turn.moved_at = None
-    opened = turn.part(desk, 0, draft, refused=refused)
+    try:
+        opened = turn.part(desk, 0, draft, refused=refused)
+    except Rejected:
+        if turn.doubt or not turn.incident:
+            raise
+        # perhaps the problem ticket is one no more; the person has to be heard all the same
+        settings = replace(draft.settings, problem=None, type=None)
+        opened = turn.part(desk, 0, replace(draft, settings=settings), refused=True)
     if opened.ticket is None:
         raise Rejected("the helpdesk did not say which ticket it opened", service=desk.name)
     turn.ticket = opened.ticket
@@ -159,12 +181,16 @@ def _open(
         closes_at=outlook.closes_at,
         zone=policy.zone,
         trace=policy.card_trace,
+        past=past,
+        tickets={number: desk.ticket_url(number) for number in past.tickets},
+        seen=utc(turn.claim.born),
     )
     try:
         turn.part(desk, 1, CommentDraft(ticket=opened.ticket, html=html))
     except (Rejected, Closed, Gone, Unsupported) as error:
         return turn.outcome("done", notes.short(f"ticket opened, but without its card: {error.sentence}"))
-    return turn.outcome("done")
+    own = automatic.answer(turn, mention, decision, here)
+    return turn.outcome("done", answer=own, notes=automatic.trial(turn, decision, here))
 
 
 def _append(turn: Turn, ticket: TicketId, mention: Mention, decision: Decision, refused: bool = False) -> Outcome:
@@ -173,18 +199,22 @@ def _append(turn: Turn, ticket: TicketId, mention: Mention, decision: Decision, 
     attachments: list[Attachment] = list(mention.attachments)
     tags = dict.fromkeys(decision.settings.tags)
     riders: list[int] = []
-    decided = [(mention, decision)]
+    decided: list[tuple[int, Mention, Decision]] = []
     for follower in turn.claim.followers:
         its = turn.wiring.policy.decide(follower.mention)
         if its.ignored:
             break
         riders.append(follower.id)
-        decided.append((follower.mention, its))
+        decided.append((follower.id, follower.mention, its))
+        turn.rules += its.rules
         together.append((follower.mention, its.comment))
         attachments += follower.mention.attachments
         tags |= dict.fromkeys(its.settings.tags)
     turn.joined = tuple(riders)
-    _awaited(turn, decided)
+    _awaited(turn, [(mention, decision), *((said, its) for _, said, its in decided)])
+    for place in placed(turn, decided):
+        if place.storm is not None:
+            tags |= dict.fromkeys(linking(turn.wiring, place.storm, turn.claim.helpdesk).tags)
     draft = CommentDraft(
         ticket=ticket,
         html=notes.together_html(together),
@@ -224,6 +254,10 @@ def carry_note(turn: Turn, draft: CommentDraft) -> Outcome:
         return turn.outcome("ignored", f"not needed any more: {why}")
     if turn.wiring.shadow and not turn.begun:
         return turn.outcome("held", "shadow: decided, nothing written")
+    if not draft.ticket:  # written before its ticket was open
+        if turn.claim.ticket is None:
+            return turn.outcome("ignored", "there is no ticket to note it on")
+        draft = replace(draft, ticket=turn.claim.ticket)
     tried: list[TicketId] = []
     while True:
         try:

@@ -13,6 +13,7 @@ from typing import Literal
 from connector.helpdesks.base import HelpdeskOptions
 from connector.markup import link, shorten, to_html
 from connector.model import HIDDEN, CommentDraft, DueStep, Mention, Receipt, Settings, TicketId, utc
+from connector.store.privates import AWAITING
 from connector.store.reconcile import Passed
 from connector.triage import Policy
 from connector.triage.card import moment
@@ -111,6 +112,77 @@ def reply_note(
         release = f" Or add the tag {escape(tag)}: then it leaves as it is." if tag else ""
         lines.append(f"<p>{_REMEDIES[state]}{release}{thread}</p><p>delivery {delivery}</p>")
     return CommentDraft(ticket=ticket, html="".join(lines), settings=reply_settings(options, state))
+
+
+def automatic_note(
+    ticket: TicketId,
+    options: HelpdeskOptions,
+    state: ReplyState,
+    text: str,
+    *,
+    reason: str = "",
+    noticed: Sequence[tuple[str, str]] = (),
+    receipts: Sequence[Receipt] = (),
+    delivery: int,
+) -> CommentDraft:
+    """The note about an answer that no agent wrote, with its words: they stand nowhere else on the ticket."""
+    heading = "Automatic answer posted" if state == "sent" else f"Automatic answer: {_AUTOMATIC[state]}"
+    lines = [f"<p><strong>{heading}</strong></p><blockquote>{text}</blockquote>"]
+    if noticed:
+        lines.append(f"<ul>{''.join(_noticed_html(*one) for one in noticed)}</ul>")
+    elif reason:
+        lines.append(f"<p>{escape(reason)}</p>")
+    if receipts:
+        lines.append(f"<p>{'<br>'.join(link(r.url) if r.url else escape(r.id) for r in receipts)}</p>")
+    if state != "sent":
+        tag = options.commands.release_reply if state == "held" else ""
+        release = f" Or add the tag {escape(tag)}: then it leaves as it is." if tag else ""
+        lines.append(f"<p>Answer with a public comment if the person is to hear from us.{release}</p>")
+        lines.append(f"<p>delivery {delivery}</p>")
+    tags = ("answered_automatically",) if state == "sent" else ()
+    return CommentDraft(ticket=ticket, html="".join(lines), settings=Settings(tags=tags))
+
+
+_AUTOMATIC: dict[ReplyState, str] = {
+    "queued": "still waiting, NOT public yet",
+    "sent": "posted",
+    "held": "held, it is NOT public",
+    "failed": "NOT delivered",
+    "unsure": "nobody can tell whether it was posted",
+    "kept": "not sent",
+}
+
+
+def moved_note(ticket: TicketId, reply_private: str, receipts: Sequence[Receipt]) -> CommentDraft:
+    """The line stands in public; the ticket waits for the person. `reply_private` is the tag by which public comments
+    go to the person alone, empty where that cannot be."""
+    posted = "<br>".join(link(receipt.url) if receipt.url else escape(receipt.id) for receipt in receipts)
+    how = (
+        "Public comments on this ticket go to the person alone from now on."
+        if reply_private
+        else "We cannot write first here: what you answer before the person has written is public."
+    )
+    html = (
+        f"<p><strong>Moved to private: the person is asked to write to us</strong></p><p>{posted}</p>"
+        f"<p>{how} Their private message comes onto this ticket.</p>"
+    )
+    tags = (AWAITING, *([reply_private] if reply_private else []))
+    return CommentDraft(ticket, html, settings=Settings(tags=tags))
+
+
+def reminder_note(ticket: TicketId, seconds: float) -> CommentDraft:
+    """The person was asked to write privately and has not."""
+    heading = f"No private message after {seconds / 3600:.0f} hours"
+    html = f"<p><strong>{heading}</strong></p><p>Ask again, or answer here.</p>"
+    return CommentDraft(ticket, html, settings=Settings(status="open"))
+
+
+def trial_html(text: str) -> str:
+    """What would have been answered automatically."""
+    return (
+        "<p><strong>Would have been answered automatically (dry run): nothing was sent</strong></p>"
+        f"<blockquote>{to_html(text)}</blockquote>"
+    )
 
 
 def _noticed_html(sentence: str, words: str) -> str:

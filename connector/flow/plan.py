@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from connector.errors import ConnectorError, Gone, Rejected, Unsupported
+from connector.flow.automatic import overtaken
 from connector.flow.split import split
 from connector.flow.turn import Turn
-from connector.markup import to_text
+from connector.markup import to_html, to_text
 from connector.model import Attachment, Mention, Reply, ReplyLimits, TicketState
 from connector.sources.base import Source
 from connector.triage.guard import Answer, Finding
@@ -68,6 +69,10 @@ def planned(turn: Turn, source: Source, reply: Reply) -> Plan:
     """What is posted, from the comment and the ticket as they are this moment."""
     current = still_public(turn, reply)
     target = target_of(turn.claim.heard, current)
+    if reply.asked and target is not None:
+        current = replace(current, html=to_html(turn.wiring.policy.private_line(target)))
+    elif reply.answers and not turn.claim.released and (why := overtaken(turn, target)):
+        raise Kept(why)
     if target is None:
         raise Rejected("there is no message in this conversation to answer")
     if any(m.deleted and m.external_id == target.external_id for m in turn.claim.heard):
@@ -90,7 +95,10 @@ def planned(turn: Turn, source: Source, reply: Reply) -> Plan:
 
 
 def still_public(turn: Turn, reply: Reply) -> Reply:
-    """The comment as the helpdesk has it now. Blacked out in part it leaves only when somebody released it so."""
+    """The comment as the helpdesk has it now; an automatic answer stands on no ticket and is as it was born. Blacked
+    out in part it leaves only when somebody released it so."""
+    if reply.answers:
+        return reply
     current = turn.desk.read_reply(reply.ticket, reply.id)
     if current is None and (merge := turn.desk.survivor(reply.ticket)) is not None:
         current = turn.desk.read_reply(merge.into, reply.id)  # a merge may take the comments along
@@ -104,11 +112,14 @@ def still_public(turn: Turn, reply: Reply) -> Reply:
 
 
 def target_of(heard: Sequence[Mention], reply: Reply) -> Mention | None:
-    """The message a reply answers: the last one of a person that was there when the agent wrote."""
+    """The message a reply answers: the last one of a person that was there when the agent wrote; an automatic one
+    answers the one it was made for."""
     first: dict[str, Mention] = {}
     for mention in heard:  # of each message the version that came first: an edit is no message of its own
         first.setdefault(mention.external_id, mention)
     people = [m for m in first.values() if not m.own and not m.deleted]
+    if reply.answers:
+        return next((m for m in people if m.external_id == reply.answers), None)
     seen = [m for m in people if m.created_at <= reply.created_at]
     chosen = seen or people
     return chosen[-1] if chosen else None
@@ -126,8 +137,10 @@ def _asked_to_be_private(turn: Turn, source: Source, reply: Reply) -> bool:
     tags = state.tags if state is not None else ()
     if commands.do_not_reply and commands.do_not_reply in tags:
         raise Kept(f"the ticket is tagged {commands.do_not_reply}")
-    if not commands.reply_private or commands.reply_private not in tags:
-        return False
+    if reply.answers and commands.mute_author and commands.mute_author in tags:
+        raise Kept(f"the ticket is tagged {commands.mute_author}")
+    if not commands.reply_private or commands.reply_private not in tags or reply.asked:
+        return False  # the line that moves a conversation to private stands in public
     if not source.capabilities.private_reply:
         raise Held(f"The ticket is tagged {commands.reply_private}, and here every answer would be public.")
     return True

@@ -103,14 +103,33 @@ def _told(
     desk = turn.wiring.helpdesks.get(claim.helpdesk)
     if desk is None or claim.reply is None:
         return ()
+    posted = [turn.receipts[n] for n in sorted(turn.receipts)]
+    found = [(one.sentence, one.words) for one in noticed]
+    if claim.reply.asked and state == "sent":
+        source = turn.wiring.sources.get(claim.source)
+        private = source is not None and source.capabilities.private_reply
+        command = desk.options.commands.reply_private if private else ""
+        return (notes.moved_note(claim.ticket or claim.reply.ticket, command, posted),)
+    if claim.reply.answers and not claim.reply.asked:
+        told = notes.automatic_note(
+            claim.ticket or claim.reply.ticket,
+            desk.options,
+            state,
+            claim.reply.html,
+            reason=reason,
+            noticed=found,
+            receipts=posted,
+            delivery=claim.id,
+        )
+        return (told,)
     note = notes.reply_note(
         claim.ticket or claim.reply.ticket,
         desk.options,
         state,
         mention=target_of(claim.heard, claim.reply),
         reason=reason,
-        noticed=[(one.sentence, one.words) for one in noticed],
-        receipts=[turn.receipts[n] for n in sorted(turn.receipts)],
+        noticed=found,
+        receipts=posted,
         delivery=claim.id,
     )
     return (note,)

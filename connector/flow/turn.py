@@ -7,7 +7,7 @@ with part 3. The turn remembers all it has learnt, so that whatever ends it can 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -19,9 +19,11 @@ from connector.model import Deadlines, Key, Receipt, Request, TicketId
 from connector.sources.base import Source
 from connector.store.claims import Claim
 from connector.store.queue import End, Intent, Outcome
+from connector.store.storms import Announce, Placement, Sighting, Watch
 from connector.triage import Policy
 
 D = TypeVar("D")
+Place = Callable[[Sequence[Sighting], Watch | None, Announce], Sequence[Placement]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Turn:
 
     `intend` gives back when an intent is durable and raises LeaseLost when the delivery is not ours any more.
     `doubt`: the part at hand may have happened; `absent`: a look-up proved that it has not. `receipt` is that of part
-    `n`, not yet stored; `receipts` are all.
+    `n`, not yet stored; `receipts` are all. `incident`: a storm, and no rule, links its ticket to a problem.
     """
 
     claim: Claim
@@ -80,12 +82,15 @@ class Turn:
     due: Deadlines | None = None
     since: float = 0.0
     tone: str | None = None
+    rules: tuple[str, ...] = ()
+    place: Place | None = None
+    incident: bool = False
 
     @classmethod
-    def of(cls, claim: Claim, wiring: Wiring, intend: Callable[[Intent], None]) -> Turn:
+    def of(cls, claim: Claim, wiring: Wiring, intend: Callable[[Intent], None], place: Place | None = None) -> Turn:
         """The turn that begins with this claim."""
         receipts = {part.n: part.receipt for part in claim.parts if part.receipt is not None}
-        return cls(claim, wiring, intend, n=len(receipts), doubt=claim.in_doubt, receipts=receipts)
+        return cls(claim, wiring, intend, n=len(receipts), doubt=claim.in_doubt, receipts=receipts, place=place)
 
     @property
     def desk(self) -> Helpdesk:
@@ -117,6 +122,7 @@ class Turn:
             due=self.due,
             since=self.since,
             tone=self.tone,
+            rules=self.rules,
             **facts,
         )
 

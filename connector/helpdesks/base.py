@@ -39,13 +39,15 @@ from connector.model import (
 
 @dataclass(frozen=True, slots=True)
 class HelpdeskCapabilities:
-    """What a helpdesk can do. `closed_ticket`: what has to happen to write on a closed one."""
+    """What a helpdesk can do. `closed_ticket`: what has to happen to write on a closed one.
+    `problems`: a ticket of type incident can be linked to one of type problem."""
 
     push: bool = False
     idempotent_create: bool = False
     find: bool = True
     attachments: bool = False
     custom_fields: bool = False
+    problems: bool = False
     closed_ticket: Literal["reopen", "follow_up"] = "reopen"
 
 
@@ -57,6 +59,7 @@ class TagCommands(BaseModel):
     reply_private: str = Field(default="reply_private", description="public comments go to the person alone")
     do_not_reply: str = Field(default="do_not_reply", description="public comments stay in the helpdesk")
     mute_author: str = Field(default="mute_author", description="no more tickets of this author")
+    move_to_private: str = Field(default="move_to_private", description="ask the person to write privately")
     release_reply: str = Field(default="release_reply", description="held replies of this ticket leave after all")
 
 
@@ -66,6 +69,9 @@ class HelpdeskOptions(AccountOptions):
     poll: float = Field(default=60.0, ge=0.05, description="seconds between two looks for changed tickets")
     reply_field: str = Field(
         default="", description="ticket field (title or id) that shows the state of a reply; else a tag"
+    )
+    tone_field: str = Field(
+        default="", description="ticket field (title or id) with the tone; what agents make of it is learnt"
     )
     reopen: bool = Field(default=True, description="reopen a ticket whose reply failed or is held")
     commands: TagCommands = Field(default=TagCommands(), description="tags by which agents tell us something")

@@ -29,6 +29,7 @@ from connector.store.tables import (
     mentions,
     muted,
     parts,
+    private_moves,
     replies,
     wakeups,
 )
@@ -347,6 +348,7 @@ def accept_replies(tx: Tx, helpdesk: str, ticket: TicketId, found: Sequence[Repl
     if links:
         wanted = [r for r in found if r.public and r.by_agent and not r.ours]
         ours = _own_receipts(tx, helpdesk, [r.id for r in wanted])
+        links = _moved_first(tx, helpdesk, ticket, links) if wanted else links
         meant = [(r, link) for r in wanted if r.id not in ours and (link := _meant(r, links)) is not None]
         rows = [
             {"helpdesk": helpdesk, "comment": r.id, "ticket": ticket, "conversation": link.id, "received_at": at}
@@ -372,6 +374,19 @@ def accept_replies(tx: Tx, helpdesk: str, ticket: TicketId, found: Sequence[Repl
     return count
 
 
+def accept_answer(tx: Tx, helpdesk: str, conversation: int, reply: Reply) -> bool:
+    """Take an answer that nobody wrote on its way to the platform, once; whether it was new."""
+    at = now(tx)
+    source = tx.execute(sa.select(conversations.c.source).where(conversations.c.id == conversation)).scalar_one()
+    row = {"helpdesk": helpdesk, "comment": reply.id, "ticket": reply.ticket, "conversation": conversation}
+    row |= {"received_at": at, "body": encode(reply), "digest": digest_of(reply)}
+    new = tx.execute(insert(tx, replies).values(row).on_conflict_do_nothing().returning(replies.c.id)).scalar()
+    if new is not None:
+        born = {"kind": "reply", "account": source, "source": source, "reply": new, "state": "", "reason": ""}
+        bear(tx, [born | {"key": key_of("reply", helpdesk, reply.id), "conversation": conversation}], at)
+    return new is not None
+
+
 _HEARD_LAST = (
     sa.select(sa.func.max(mentions.c.id)).where(mentions.c.conversation == conversations.c.id).scalar_subquery()
 )
@@ -381,6 +396,13 @@ _LINKS = (
     .order_by(_HEARD_LAST.desc(), conversations.c.id)
     .with_for_update()
 )
+
+
+def _moved_first(tx: Tx, helpdesk: str, ticket: TicketId, links: Sequence[Any]) -> Sequence[Any]:
+    """With the conversation first that was moved to private: what agents write then is for the person alone."""
+    where = sa.and_(private_moves.c.helpdesk == helpdesk, private_moves.c.ticket == ticket)
+    private = tx.execute(sa.select(private_moves.c.private).where(where)).scalar()
+    return sorted(links, key=lambda link: link.id != private) if private is not None else links
 
 
 def _meant(reply: Reply, links: Sequence[Any]) -> Any:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from connector.model import CommentDraft, Key, Mention, Receipt, Reply, Request, TicketId, decode
+from connector.model import Bulletin, CommentDraft, Key, Mention, Receipt, Reply, Request, TicketId, decode
 from connector.store.bulk import Given, bulk
+from connector.store.silences import silent
 from connector.store.store import Tx
+from connector.store.storms import stormy
 from connector.store.tables import ANSWERED_THERE, conversations, deliveries, mentions, parts, replies, watches
 
 _COALESCED = 20
@@ -42,7 +44,8 @@ class Claim:
     """A delivery leased to us, with everything needed to carry it. `now` is the database's clock at the claim.
 
     Of a post of our own: `replies` are all of its conversation, `posted` the ids that came back for them, and
-    `posting` says that one of them may be on its way.
+    `posting` says that one of them may be on its way. `silent`: there is a silence, so the store has to be asked
+    where a mention goes. `overtaken`: why an automatic answer must not leave any more.
 
     `unneeded` is None but for a note about a first answer that is due: then it says why nobody needs that any more
     (answered, solved), and is empty while somebody does.
@@ -50,7 +53,7 @@ class Claim:
 
     id: int
     lane: int
-    kind: Literal["mention", "reply", "note"]
+    kind: Literal["mention", "reply", "note", "bulletin"]
     account: str
     source: str
     helpdesk: str
@@ -81,11 +84,18 @@ class Claim:
     posting: bool = False
     unneeded: str | None = None
     tones: tuple[tuple[str, float], ...] = ()
+    silent: bool = False
+    overtaken: str = ""
 
     @property
     def note(self) -> CommentDraft:
         """The draft of a note."""
         return decode(CommentDraft, self.body)
+
+    @property
+    def bulletin(self) -> Bulletin:
+        """What a bulletin says."""
+        return decode(Bulletin, self.body)
 
 
 _LOAD = bulk(
@@ -241,10 +251,13 @@ def load(tx: Tx, ids: Sequence[int], doubt: set[int], owner: str, at: float) -> 
         known.setdefault(row.delivery, []).append(part)
     past = _pasts(tx, [row for row in rows if row.kind == "mention"])
     nothing = _Past()
-    return [
+    found = [
         _claim(tx, row, tuple(known.get(row.id, ())), past.get(row.id, nothing), row.id in doubt, owner, at)
         for row in rows
     ]
+    if any(claim.kind == "mention" for claim in found) and silent(tx, at):
+        return [replace(claim, silent=True) for claim in found]
+    return found
 
 
 def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool, owner: str, at: float) -> Claim:
@@ -270,6 +283,7 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
         if row.digest:
             words = {"digest": row.digest, "source": row.source, "number": row.reply}
             said = tuple(tx.execute(_SAID_BEFORE, words).scalars())
+    reply = decode(Reply, row.reply_body) if row.reply_body else None
     return Claim(
         id=row.id,
         lane=row.lane,
@@ -290,7 +304,7 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
         external_id=row.external_id or "",
         body=row.body or "",
         mention=mention,
-        reply=decode(Reply, row.reply_body) if row.reply_body else None,
+        reply=reply,
         parts=own,
         followers=followers,
         earlier=earlier,
@@ -304,7 +318,18 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
         posting=any(row.state == "intent" for row in answers),
         unneeded=row.unneeded,
         tones=tuple(past.tones),
+        overtaken=_overtaken(tx, row) if reply is not None and reply.answers and not reply.asked else "",
     )
+
+
+def _overtaken(tx: Tx, row: Any) -> str:
+    """What came between an automatic answer and its leaving."""
+    if stormy(tx):
+        return "paused: a storm is on"
+    others = (
+        sa.select(replies.c.id).where(replies.c.conversation == row.lane // 2, replies.c.id != row.reply).limit(1)
+    )
+    return "an agent has answered" if tx.execute(others).first() is not None else ""
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ from connector.store.tables import (
     meta,
     parts,
     replies,
+    sightings,
 )
 
 
@@ -277,8 +278,13 @@ def retry(tx: Tx, number: int) -> str:
 
 
 def release(tx: Tx, number: int) -> str:
-    """Let a held one go in spite of why it was held."""
-    return _revive(tx, number, ("held",), "released")
+    """Let a held one go in spite of why it was held. One that was told in a digest gets a ticket of its own."""
+    its = sightings.c.delivery == number
+    gathered = tx.execute(sa.select(sightings.c.delivery).where(its, sightings.c.digest.is_not(None))).first()
+    trouble = _revive(tx, number, ("held",) if gathered is None else ("held", "done"), "released")
+    if gathered is not None and not trouble:
+        tx.execute(sa.update(sightings).where(its).values(digest=None, told=None, placed="ticket"))
+    return trouble
 
 
 def _revive(tx: Tx, number: int, states: Sequence[str], reason: str) -> str:

@@ -19,7 +19,18 @@ from connector.model import Author, Mention, Reply, decode, encode
 from connector.store import journal
 from connector.store.bulk import bulk
 from connector.store.store import Tx, now
-from connector.store.tables import conversations, deliveries, mentions, muted, parts, replies, tickets, watches
+from connector.store.tables import (
+    conversations,
+    deliveries,
+    mentions,
+    muted,
+    parts,
+    private_moves,
+    replies,
+    sightings,
+    tickets,
+    watches,
+)
 
 T = TypeVar("T")
 
@@ -132,6 +143,7 @@ def forget(tx: Tx, author: str) -> Known:
     places = list(tx.execute(_places(author)).scalars())
     alone = _alone(tx, author, places)
     with _overwritten(tx):
+        _erase_bulletins(tx, _carrying(author))
         for number in _pending(tx, author, alone):
             trouble = journal.drop(tx, number, "its author was forgotten")
             if trouble:
@@ -146,6 +158,7 @@ def forget(tx: Tx, author: str) -> Known:
             gone.update(_erase(tx, rows, _forgotten))
         for chunk in _chunks(places):
             _erase_quotes(tx, chunk, gone)
+        tx.execute(sa.delete(private_moves).where(private_moves.c.author == author))
         for chunk in _chunks(alone):
             _erase_answers(tx, chunk)
             tx.execute(
@@ -274,6 +287,28 @@ def _erase_answers(tx: Tx, places: Sequence[int]) -> None:
     )
 
 
+def _carrying(author: str) -> Any:
+    """The digests and notes about storms in which this author is quoted."""
+    said = sa.select(deliveries.c.id).join(mentions, mentions.c.id == deliveries.c.mention)
+    said = said.where(mentions.c.author == author)
+    return sa.select(sightings.c.told).where(sightings.c.delivery.in_(said.scalar_subquery()))
+
+
+def _erase_bulletins(tx: Tx, chosen: Any) -> None:
+    """What these said. ConnectorError while one of them is not at its end, for what is sent must not change."""
+    carried = deliveries.c.id.in_(chosen.where(sightings.c.told.is_not(None)).scalar_subquery())
+    open_ = tx.execute(sa.select(deliveries.c.id).where(carried, deliveries.c.state.in_(_UNENDED)).limit(1)).scalar()
+    if open_ is not None:
+        raise ConnectorError(
+            f"nothing was erased: delivery {open_} quotes them and is not at its end; "
+            f"wait for it, or `connector deliveries drop {open_}`"
+        )
+    quoting = sa.select(deliveries.c.id).where(carried).scalar_subquery()
+    tx.execute(sa.update(parts).where(parts.c.delivery.in_(quoting), parts.c.body != "").values(body=""))
+    looked = sa.func.coalesce(deliveries.c.checked_at, now(tx))  # nothing is left to look for
+    tx.execute(sa.update(deliveries).where(carried).values(checked_at=looked, body=None))
+
+
 @contextmanager
 def _overwritten(tx: Tx) -> Iterator[None]:
     """SQLite leaves what is deleted in its file until the place is needed; here it is written over with zeros."""
@@ -300,7 +335,11 @@ def expire(tx: Tx, days: float, limit: int) -> int:
         with _overwritten(tx):
             _erase(tx, rows, _expired)
             _erase_answers(tx, sorted({row.conversation for row in rows}))
+            _erase_bulletins(tx, _OLD_BULLETINS.where(deliveries.c.ended_at < before, deliveries.c.state == "done"))
     return len(rows)
+
+
+_OLD_BULLETINS = sa.select(sightings.c.told).join(deliveries, deliveries.c.id == sightings.c.told).distinct()
 
 
 _parked = sa.select(deliveries.c.conversation).where(deliveries.c.state.in_(("held", "unsure"))).scalar_subquery()

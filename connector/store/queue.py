@@ -18,8 +18,9 @@
 
 A claim is a lease on the database's clock, fenced by owner and a number that grows with each claim: whoever lost it
 can no longer write. An `intent` whose lease ran out is *in doubt*. `failed`, `held` and `ignored` free the lane,
-`unsure` holds it. A conversation has two lanes, one towards the helpdesk and one towards the platform: an answer
-that is unsure must not keep the person's next message from the agent.
+`unsure` holds it. A mention held for a digest is `done` when the bulletin that tells of it is. A conversation has two
+lanes, one towards the helpdesk and one towards the platform: an answer that is unsure must not keep the person's next
+message from the agent.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from connector.errors import ConnectorError
-from connector.model import CommentDraft, Deadlines, Receipt, Request, TicketId, encode
+from connector.model import CommentDraft, Deadlines, Receipt, Reply, Request, TicketId, encode
 from connector.store import watches
-from connector.store.arrivals import bear, wake
+from connector.store.arrivals import accept_answer, bear, wake
 from connector.store.bulk import Bulk, Prepared, bulk, bulk_insert
 from connector.store.claims import Claim, load
 from connector.store.store import Tx, now
-from connector.store.tables import ANSWERED_THERE, accounts, conversations, cursors, deliveries, parts
+from connector.store.tables import ANSWERED_THERE, accounts, conversations, cursors, deliveries, parts, sightings
 
 End = Literal["done", "failed", "unsure", "held", "ignored"]
 
@@ -71,10 +72,10 @@ class Outcome:
 
     `end` names the ending; without it the delivery stays: due again after `wait`, still in doubt if `in_doubt`.
     `counted` says whether this was an attempt. `ticket` is the link it made, `moved_at` when that ticket took
-    over from another (comments on it from before were not for this person). `notes` are born in the same
-    transaction. `pause` and `stop` tell about an account, `troubled` if it is not the delivery's own: seconds until
-    its next call, and why none is made. `due` is when the mention, said at `since`, has to be answered; `tone` is how
-    it was said.
+    over from another (comments on it from before were not for this person). `notes` and an automatic `answer` are
+    born in the same transaction. `pause` and `stop` tell about an account, `troubled` if it is not the delivery's
+    own: seconds until its next call, and why none is made. `due` is when the mention, said at `since`, has to be
+    answered; `tone` is how it was said, `rules` those that fitted.
     """
 
     claim: Claim
@@ -91,12 +92,14 @@ class Outcome:
     trace: str | None = None
     joined: tuple[int, ...] = ()
     notes: tuple[CommentDraft, ...] = ()
+    answer: Reply | None = None
     pause: float = 0.0
     stop: str = ""
     troubled: str = ""
     due: Deadlines | None = None
     since: float = 0.0
     tone: str | None = None
+    rules: tuple[str, ...] = ()
 
 
 # --- claim -------------------------------------------------------------------------------------------------
@@ -366,9 +369,14 @@ def settle_all(tx: Tx, outcomes: Sequence[Outcome]) -> list[bool]:
         joined = _settle_joined(tx, outcome, at)
         if outcome.end is not None and outcome.end != "unsure":
             ended[outcome.claim.lane] += 1 + joined
+    told = [o.claim.id for o in kept if o.claim.kind == "bulletin" and o.end == "done"]
+    _many(tx, _TOLD, [{"bulletin": number, "at": at} for number in told])
     free_lanes(tx, ended, at)
     bear(tx, [row for outcome in kept for row in notes_of(outcome.claim, outcome.notes)], at)
     _watch(tx, [outcome for outcome in kept if outcome.end == "done"])
+    for outcome in kept:
+        if outcome.answer is not None:
+            accept_answer(tx, outcome.claim.helpdesk, outcome.claim.lane // 2, outcome.answer)
     _tell_accounts(tx, kept, at)
     return ours
 
@@ -440,6 +448,15 @@ def _settle_joined(tx: Tx, outcome: Outcome, at: float) -> int:
     if outcome.end != "unsure" and not outcome.in_doubt:
         tx.execute(riders.values(carrier=None))
     return 0
+
+
+# what a bulletin told of stands at the helpdesk now
+_TOLD = (
+    sa.update(deliveries)
+    .where(deliveries.c.id.in_(sa.select(sightings.c.delivery).where(sightings.c.told == sa.bindparam("bulletin"))))
+    .where(deliveries.c.state == "held")
+    .values(state="done", ended_at=sa.bindparam("at"))
+)
 
 
 def free_lanes(tx: Tx, ended: Mapping[int, int], at: float) -> None:

@@ -26,7 +26,7 @@ from connector.errors import ConnectorError, Temporary
 
 Tx = sa.Connection
 
-HEAD = "0004"
+HEAD = "0005"
 _MIGRATION_LOCK = 4242
 
 

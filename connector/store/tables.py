@@ -72,7 +72,7 @@ deliveries = sa.Table(
     sa.Column("id", _Id, primary_key=True, autoincrement=True),
     sa.Column("conversation", _Id, sa.ForeignKey("conversations.id"), nullable=False),
     sa.Column("lane", _Id, nullable=False, comment="conversation * 2, plus 1 towards the platform"),
-    sa.Column("kind", sa.Text, nullable=False, comment="mention, reply or note"),
+    sa.Column("kind", sa.Text, nullable=False, comment="mention, reply, note or bulletin"),
     sa.Column("account", sa.Text, nullable=False, comment="where it goes: a helpdesk's or a source's name"),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("key", sa.Text, nullable=False, unique=True),
@@ -176,6 +176,7 @@ tickets = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("assignee", sa.Text, nullable=False, server_default=""),
     sa.Column("satisfaction", sa.Text, nullable=False, server_default="", comment="good, bad or nothing"),
+    sa.Column("tone", sa.Text, nullable=False, server_default="", comment="what stands in its tone field"),
     sa.Column("solved_at", _Time, comment="when it was first seen solved, since it was last seen open"),
     sa.Column("reopened", sa.Integer, nullable=False, server_default="0", comment="how often it was seen open again"),
     sa.Column("seen_at", _Time, nullable=False),
@@ -216,6 +217,100 @@ muted = sa.Table(
     sa.Column("muted_at", _Time, nullable=False),
     sa.Index("muted_ticket", "helpdesk", "ticket"),
 )
+
+storms = sa.Table(
+    "storms",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("helpdesk", sa.Text, nullable=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False, server_default="", comment="empty: all sources together"),
+    sa.Column("conversation", _Id, sa.ForeignKey("conversations.id"), comment="of its problem ticket"),
+    sa.Column("began_at", _Time, nullable=False),
+    sa.Column("ended_at", _Time),
+    sa.Column("authors", sa.Integer, nullable=False, comment="how many were unhappy when it began"),
+    sa.Column("usual", _Time, nullable=False, comment="how many usually are at that time of day"),
+    sa.Column("least", sa.Integer, nullable=False, comment="it ends when fewer are,"),
+    sa.Column("calm", _Time, nullable=False, comment="within so many seconds"),
+)
+_raging = storms.c.ended_at.is_(None)
+sa.Index(
+    "storms_active",
+    storms.c.helpdesk,
+    storms.c.topic,
+    storms.c.source,
+    unique=True,
+    sqlite_where=_raging,
+    postgresql_where=_raging,
+)
+
+silences = sa.Table(
+    "silences",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("topic", sa.Text, nullable=False, server_default="", comment="empty: whatever it is about"),
+    sa.Column("source", sa.Text, nullable=False, server_default="", comment="empty: wherever it was said"),
+    sa.Column("why", sa.Text, nullable=False, server_default=""),
+    sa.Column("made_at", _Time, nullable=False),
+    sa.Column("until", _Time, nullable=False, comment="when it ends, or was ended"),
+)
+
+digests = sa.Table(
+    "digests",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("helpdesk", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False, comment="what it gathers: an hour, a silence or a storm, and which"),
+    sa.Column("silence", _Id, sa.ForeignKey("silences.id"), comment="told when that is over"),
+    sa.Column("conversation", _Id, sa.ForeignKey("conversations.id"), comment="of its ticket"),
+    sa.UniqueConstraint("helpdesk", "name"),
+)
+
+sightings = sa.Table(
+    "sightings",
+    metadata,
+    sa.Column("delivery", _Id, primary_key=True, autoincrement=False, comment="which it may outlive"),
+    sa.Column("conversation", _Id, nullable=False),
+    sa.Column("helpdesk", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False, comment="only to count people: a digest, nobody's name"),
+    sa.Column("at", _Time, nullable=False),
+    sa.Column("negative", sa.Boolean, nullable=False),
+    sa.Column("apart", sa.Boolean, nullable=False, comment="has a ticket of its own and no part in a storm"),
+    sa.Column("placed", sa.Text, nullable=False, comment="ticket, comment or digest"),
+    sa.Column("reason", sa.Text, nullable=False, server_default="", comment="why it is in a digest"),
+    sa.Column("answered", sa.Boolean, nullable=False, server_default=sa.text("false"), comment="by ourselves"),
+    sa.Column("storm", _Id, sa.ForeignKey("storms.id")),
+    sa.Column("linked", sa.Boolean, nullable=False, server_default=sa.text("false"), comment="its ticket says so"),
+    sa.Column("digest", _Id, sa.ForeignKey("digests.id")),
+    sa.Column("told", _Id, comment="the bulletin that carries it"),
+    sa.Index("sightings_topic", "topic", "at"),
+    sa.Index("sightings_helpdesk", "helpdesk", "at"),
+)
+_unlinked = sa.and_(sightings.c.storm.is_not(None), ~sightings.c.linked)
+sa.Index("sightings_unlinked", sightings.c.storm, sqlite_where=_unlinked, postgresql_where=_unlinked)
+_untold = sa.and_(sightings.c.digest.is_not(None), sightings.c.told.is_(None))
+sa.Index("sightings_untold", sightings.c.digest, sqlite_where=_untold, postgresql_where=_untold)
+_carried = sightings.c.told.is_not(None)
+sa.Index("sightings_told", sightings.c.told, sqlite_where=_carried, postgresql_where=_carried)
+
+private_moves = sa.Table(
+    "private_moves",
+    metadata,
+    sa.Column("helpdesk", sa.Text, primary_key=True),
+    sa.Column("ticket", sa.Text, primary_key=True),
+    sa.Column("conversation", _Id, nullable=False, comment="the public one"),
+    sa.Column("author", sa.Text, nullable=False, comment="platform:id, whose private message it waits for"),
+    sa.Column("asks", sa.Integer, nullable=False, comment="how often it was asked for"),
+    sa.Column("tagged", sa.Boolean, nullable=False, comment="the tag was seen and not yet seen gone"),
+    sa.Column("asked_at", _Time, nullable=False),
+    sa.Column("reminded", sa.Boolean, nullable=False),
+    sa.Column("ended_at", _Time, comment="when the person wrote privately"),
+    sa.Column("private", _Id, comment="the conversation they wrote in, joined to this ticket"),
+)
+_awaited = private_moves.c.ended_at.is_(None)
+sa.Index("private_moves_awaited", private_moves.c.author, sqlite_where=_awaited, postgresql_where=_awaited)
 
 meta = sa.Table(
     "meta",

@@ -5,7 +5,7 @@ Read back from the helpdesk whenever a ticket is looked at; what reports are mad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from connector.model import (
     CommentDraft,
     CommentId,
+    Decision,
+    Mention,
     Merge,
     Receipt,
     Reply,
@@ -48,12 +50,40 @@ def note_state(tx: Tx, helpdesk: str, state: TicketState) -> None:
         "status": state.status,
         "assignee": state.assignee,
         "satisfaction": state.satisfaction or (known.satisfaction if known is not None else ""),
+        "tone": state.tone,
         "solved_at": (known.solved_at if known is not None and was_over else at) if over else None,
         "reopened": (known.reopened if known is not None else 0) + (was_over and not over),
         "seen_at": at,
     }
     statement = insert(tx, tickets).values(row)
     tx.execute(statement.on_conflict_do_update(index_elements=["helpdesk", "ticket"], set_=row))
+
+
+def toned(tx: Tx, since: float = 0.0) -> Iterator[tuple[Mention, Decision, str, bool]]:
+    """Of each ticket whose tone field holds something: the mention that opened it and was decided, the decision, what
+    the field holds, and whether the ticket was solved. To be read while the transaction lasts."""
+    first = (
+        sa.select(sa.func.min(deliveries.c.id).label("number"), tickets.c.tone, tickets.c.status)
+        .select_from(tickets)
+        .join(
+            conversations,
+            sa.and_(conversations.c.helpdesk == tickets.c.helpdesk, conversations.c.ticket == tickets.c.ticket),
+        )
+        .join(deliveries, deliveries.c.conversation == conversations.c.id)
+        .where(tickets.c.tone != "", deliveries.c.kind == "mention", deliveries.c.trace.is_not(None))
+        .where(tickets.c.seen_at >= since)
+        .group_by(tickets.c.helpdesk, tickets.c.ticket, tickets.c.tone, tickets.c.status)
+        .subquery()
+    )
+    rows = tx.execute(
+        sa.select(mentions.c.body, deliveries.c.trace, first.c.tone, first.c.status)
+        .join(deliveries, deliveries.c.id == first.c.number)
+        .join(mentions, mentions.c.id == deliveries.c.mention)
+        .order_by(first.c.number)
+        .execution_options(yield_per=500)
+    )
+    for row in rows:
+        yield decode(Mention, row.body), decode(Decision, row.trace), row.tone, row.status in _OVER
 
 
 def move(tx: Tx, helpdesk: str, ticket: TicketId, merge: Merge) -> int:

@@ -7,6 +7,7 @@ Everything people typed is escaped; links go to web addresses only; the tags are
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from importlib import resources
 from typing import Any
@@ -14,13 +15,15 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from connector.markup import shorten
-from connector.model import Because, Deadlines, Decision, Mention
+from connector.model import Because, Deadlines, Decision, Mention, Past, TicketId
+from connector.triage.facts import NOTHING_KNOWN
 from connector.triage.templates import shown_author, shown_platform, stars
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _MOST_REASONS = 8
 _MOST_LINES = 60
 _MOST_SUGGESTED = 20
+NO_TICKETS: Mapping[TicketId, str] = {}
 
 
 def _excerpt(text: object, length: int) -> str:
@@ -50,10 +53,15 @@ def card(
     closes_at: datetime | None = None,
     zone: tzinfo = UTC,
     trace: bool = False,
+    past: Past = NOTHING_KNOWN,
+    tickets: Mapping[TicketId, str] = NO_TICKETS,
+    seen: datetime | None = None,
 ) -> str:
     """The card as HTML. `answers_as` is the account that will answer, empty when none can; `limits` is what an
     answer has to keep to, or why there can be none, in words; after `closes_at` the platform takes no answer; times
-    are told in `zone`. With `trace` the whole explanation stands on it, else a line for each rule that matched."""
+    are told in `zone`. With `trace` the whole explanation stands on it, else a line for each rule that matched.
+    `past` is what we remember of the author, with the addresses of its `tickets` where they are known; `seen` is when
+    the mention came to us."""
     due = decision.deadlines
     return _TEMPLATE.render(
         mention=mention,
@@ -65,6 +73,10 @@ def card(
         kind=mention.kind.replace("_", " "),
         tone=_tone(decision),
         posted=moment(mention.created_at, zone),
+        seen=moment(seen, zone) if seen is not None else "",
+        past=past,
+        earlier=[(ticket, tickets.get(ticket, "")) for ticket in past.tickets],
+        position=_position(mention),
         due=_steps(due, mention.created_at, zone) if due else {},
         feedback=", ".join(kind.replace("_", " ").replace(".", ": ") for kind in decision.feedback),
         suggestion=_lines(decision.suggestion),
@@ -99,6 +111,12 @@ def _steps(due: Deadlines, posted: datetime, zone: tzinfo) -> dict[str, str]:
     return shown
 
 
+def _position(mention: Mention) -> str:
+    if mention.parent is not None:
+        return ""  # the card shows what it answers
+    return "it begins a thread" if mention.thread_id in ("", mention.external_id) else "further down in a thread"
+
+
 def moment(at: datetime, zone: tzinfo) -> str:
     """A time as agents read it: Wed 04 Mar 2026, 15:00 Europe/Moscow."""
     try:
@@ -115,6 +133,11 @@ def _reasons(decision: Decision) -> list[str]:
         for line in decision.because
         if line.field == "priority" and line.rule == "score"
     ]
+    for line in decision.because:
+        if line.rule == "storm":
+            found.append(_excerpt(f"storm: {line.field} {_plain(line.value)}; {line.why}", 400))
+        elif line.field == "apart":
+            found.append(_excerpt(f"kept apart from storms ({line.place}): {line.why}", 400))
     for name in decision.rules[:_MOST_REASONS]:
         lines = [line for line in decision.because if line.rule == name and not line.why.startswith("kept:")]
         sets = "; ".join(

@@ -44,8 +44,8 @@ PAST_KEYS = (*PAST_COUNTS, "answered", "tone")
 INSTANTS = ("reminder", "target", "breach", "ceiling")
 SCALARS = (
     "decision", "priority", "tone", "language", "group", "brand", "form", "type", "status", "problem", "subject",
-    "comment", "ignored", "answer_expected", "score", "owner", "suggestion", "role", "deadline", "within",
-    *INSTANTS,
+    "comment", "ignored", "answer_expected", "score", "owner", "suggestion", "answer", "topic", "role", "deadline",
+    "within", *INSTANTS,
 )  # fmt: skip
 SETS = ("tags", "untag", "rules", "feedback", "because")
 EXPECT_KEYS = (*SCALARS, *SETS, "fields")
@@ -251,7 +251,8 @@ def _actual(key: str, decision: Decision) -> Any:
 
 
 _OF_DECISION = (
-    "language", "subject", "comment", "ignored", "rules", "answer_expected", "score", "owner", "suggestion", "role"
+    "language", "subject", "comment", "ignored", "rules", "answer_expected", "score", "owner", "suggestion", "answer",
+    "topic", "role",
 )  # fmt: skip
 _OF_DEADLINES = {"deadline": "rule", "within": "within", **{name: name for name in INSTANTS}}
 

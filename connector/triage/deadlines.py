@@ -208,7 +208,9 @@ def read_plan(value: Any, where: Where, sheet: Sheet, named: Named, calendars: M
     if not isinstance(listed, list) or not listed:
         sheet.wrong((*where, "first_reply"), "has to be a list: every deadline begins with `- name:`")
         listed = []
-    remind = _minutes(keys["remind_before"], (*where, "remind_before"), sheet) if "remind_before" in keys else None
+    remind = (
+        read_minutes(keys["remind_before"], (*where, "remind_before"), sheet) if "remind_before" in keys else None
+    )
     escalations = _escalations(keys["escalate"], (*where, "escalate"), sheet) if "escalate" in keys else {}
     usual = _Usual(named, calendars, remind, escalations)
     found: list[Deadline] = []
@@ -246,18 +248,18 @@ def _deadline(value: Any, where: Where, sheet: Sheet, usual: _Usual) -> Deadline
         sheet.wrong(where, "has no name: give every deadline one, it is what traces show")
     condition = read_when(keys["when"], (*where, "when"), sheet, usual.named) if "when" in keys else All()
     none = bool(sheet.flag(keys["none"], (*where, "none"))) if "none" in keys else False
-    told = {step: _minutes(keys[step], (*where, step), sheet) for step in STEPS if step in keys}
-    given = {step: minutes for step, minutes in told.items() if minutes is not None}
+    before = len(sheet.problems)
+    given = {step: read_minutes(keys[step], (*where, step), sheet) for step in STEPS if step in keys}
+    understood = len(sheet.problems) == before  # else it is told already, and what follows from it would be untrue
     if none and (given or {"calendar", "remind_before", "escalate"} & keys.keys()):
         sheet.wrong((*where, "none"), "is given together with hours; keep one", at_key=True)
     minutes = _filled(given)
-    understood = len(given) == len(told)  # else the mistake is told already, and what follows from it would be untrue
     if understood and not minutes[0] <= minutes[1] <= minutes[2]:
         steps = ", ".join(f"{step} {spelt(length)}" for step, length in zip(STEPS, minutes, strict=True))
         sheet.wrong(where, f"target, breach and ceiling have to come in this order; they are {steps}")
     remind = usual.remind
     if "remind_before" in keys:
-        remind = _minutes(keys["remind_before"], (*where, "remind_before"), sheet)
+        remind = read_minutes(keys["remind_before"], (*where, "remind_before"), sheet)
     if remind is not None and not none and understood and remind >= minutes[0]:
         early = f"{spelt(remind)} before a target of {spelt(minutes[0])}"
         sheet.doubt(where, f"nobody is reminded of it: {early} would be at once; give it a shorter `remind_before`")
@@ -314,14 +316,15 @@ def _filled(given: Mapping[Step, int]) -> tuple[int, int, int]:
     return target, breach, given.get("ceiling", max(breach, USUAL["ceiling"]))
 
 
-def _minutes(value: Any, where: Where, sheet: Sheet) -> int | None:
+def read_minutes(value: Any, where: Where, sheet: Sheet) -> int:
+    """A length of time in minutes; a mistake and an hour if it is none."""
     match = _SPAN.fullmatch(value) if isinstance(value, str) else None
     if match and (match[1] or match[2]):
         minutes = int(match[1] or 0) * 60 + int(match[2] or 0)
         if 0 < minutes <= _MOST_MINUTES:
             return minutes
     sheet.wrong(where, f"{shown(value)} is not a length of time: write it as in 8h, 45min or 1h 30min")
-    return None
+    return 60
 
 
 def _fields(value: Any, where: Where, sheet: Sheet) -> tuple[Written, ...]:

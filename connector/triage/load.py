@@ -14,18 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from connector.errors import ConfigError, Problem
+from connector.triage.automatic import Automatic, read_automatic
 from connector.triage.calendars import Calendar, conditions, read_calendar, read_zone
 from connector.triage.deadlines import Plan, read_plan
 from connector.triage.feedback import Kind, Kinds, read_kind
 from connector.triage.guard import Guard
 from connector.triage.guard.read import read_guard
 from connector.triage.policy import Policy
+from connector.triage.private import MoveToPrivate, read_private
 from connector.triage.review import review
 from connector.triage.roles import Roles, read_roles
 from connector.triage.rules import TABLES, Rule, Rules, read_tables
 from connector.triage.score import Score, read_score
 from connector.triage.settings import Assignment
 from connector.triage.sheet import Sheet, shown
+from connector.triage.storm import Storm, read_storm
 from connector.triage.templates import MOST_COMMENT, Answers, Ready, read_answer, read_template
 from connector.triage.tone import Ngrams, ToneDetector, Trust
 from connector.triage.tone.section import FindDetector, read_tone
@@ -34,7 +37,7 @@ from connector.yamlfile import read
 
 FILE_KEYS = (
     "timezone", "remember_days", "tone", "lists", "calendars", "feedback", "people", "score", "rules", "sources",
-    "brands", "tables", "deadlines", "templates", "card", "guard",
+    "brands", "tables", "deadlines", "templates", "card", "guard", "storm", "automatic", "move_to_private",
 )  # fmt: skip
 TEMPLATES: Mapping[str, int] = {"subject": 2_000, "comment": MOST_COMMENT}
 TEMPLATE_KEYS = (*TEMPLATES, "answers")
@@ -90,6 +93,9 @@ def load(directory: Path, detector: ToneDetector | None = None, find: FindDetect
         remember_days=merged.remember_days,
         card_trace=merged.card_trace,
         guard=merged.guard,
+        storm=merged.storm,
+        automatic=merged.automatic,
+        private=merged.private,
     )
 
 
@@ -151,6 +157,9 @@ class _Merged:
         self.plan: Plan | None = None
         self.answers = Answers({})
         self.guard = Guard()
+        self.storm: Storm | None = None
+        self.automatic: Automatic | None = None
+        self.private = MoveToPrivate()
         self.timezone = "UTC"
         self.zone: tzinfo = UTC
         self.remember_days = REMEMBER_DAYS
@@ -188,8 +197,17 @@ class _Merged:
             self._read_templates(sheet, content.get("templates"), named, answers)
             if "guard" in content and self._once(sheet, ("guard",)):
                 self.guard = read_guard(content["guard"], sheet, self.lists)
+            if content.get("move_to_private") is not None and self._once(sheet, ("move_to_private",)):
+                self.private = read_private(content["move_to_private"], ("move_to_private",), sheet)
             self._read_small(sheet, content)
         self.rules, self.answers = rules.rules, Answers(answers)
+        for sheet, content in contents:  # after all rules and drafts, which they may name
+            if content.get("storm") is not None and self._once(sheet, ("storm",)):
+                names = [rule.name for rule in self.rules]
+                self.storm = read_storm(content["storm"], ("storm",), sheet, named, names)
+            if content.get("automatic") is not None and self._once(sheet, ("automatic",)):
+                where = ("automatic",)
+                self.automatic = read_automatic(content["automatic"], where, sheet, self.kinds, self.answers)
         self._unused(contents)
 
     def _unused(self, contents: list[tuple[Sheet, Mapping[str, Any]]]) -> None:

@@ -38,16 +38,19 @@ from connector.model import (
     Tone,
     Vocabulary,
 )
+from connector.triage.automatic import Automatic
 from connector.triage.condition import told
 from connector.triage.deadlines import Plan
 from connector.triage.facts import NOTHING_KNOWN, Facts, fold, said_in
 from connector.triage.feedback import NEGATIVE, Kinds, above
 from connector.triage.guard import Guard
 from connector.triage.lint import lint, needed_fields
+from connector.triage.private import USUAL, MoveToPrivate
 from connector.triage.roles import Roles
 from connector.triage.rules import Rule, Tables
 from connector.triage.score import Score
 from connector.triage.settings import Assignment, settings_of
+from connector.triage.storm import OTHER, Storm, is_apart, topic_of
 from connector.triage.templates import DEFAULT_COMMENT, DEFAULT_SUBJECT, MOST_SUBJECT, Answers, Ready, values
 from connector.triage.tone import ToneDetector, Trust, judge
 
@@ -93,6 +96,9 @@ class Policy:
     remember_days: int
     card_trace: bool
     guard: Guard = field(default=Guard(), repr=False)
+    storm: Storm | None = field(default=None, repr=False)
+    automatic: Automatic | None = field(default=None, repr=False)
+    private: MoveToPrivate = field(default_factory=MoveToPrivate, repr=False)
 
     def decide(self, mention: Mention, past: Past = NOTHING_KNOWN) -> Decision:
         """What becomes of this mention. Pure: the same mention and past give the same decision. Never raises.
@@ -121,15 +127,19 @@ class Policy:
             deadlines=due,
             owner=self.kinds.owner(facts.kinds[0]) if facts.kinds else "",
             role=facts.role,
+            topic=topic_of(self.storm, facts, work.fitted),
+            apart=is_apart(self.storm, mention, facts, work.trace),
         )
         named = values(mention, made, past, self.zone)
         subject = self._written("subject", self.subject, DEFAULT_SUBJECT, named, work)
         comment = self._written("comment", self.comment, DEFAULT_COMMENT, named, work)
+        suggestion = "" if ignored or facts.role == "troll" else self._suggested(named, work)
         return replace(
             made,
             subject=shorten(subject, MOST_SUBJECT) or mention.kind,
             comment=comment,
-            suggestion="" if ignored or facts.role == "troll" else self._suggested(named, work),
+            suggestion=suggestion,
+            answer=self._answered(suggestion, work, apart=made.apart),
             because=tuple(work.trace),
         )
 
@@ -153,6 +163,14 @@ class Policy:
                 ended = rule.name if rule.ends else ""
         return tuple(found)
 
+    def private_line(self, mention: Mention) -> str:
+        """What is answered in public where the conversation moves to private; in the mention's language."""
+        work = self._begun(mention, NOTHING_KNOWN)
+        line = self.private.line(_languages(work.facts))
+        made = Decision(Settings(), "", "", work.facts.tone, work.facts.language)
+        named = values(mention, made, NOTHING_KNOWN, self.zone)
+        return _tried("line", line, named, work, "the line failed", "none") or USUAL["en"]
+
     def escalation(self, rule: str, steps: Sequence[DueStep]) -> tuple[DueStep, Settings, str] | None:
         """What happens on a ticket whose deadline of that name passed these steps unanswered: the last of them that
         says something, what is set, and what the note adds. None: nothing."""
@@ -171,7 +189,14 @@ class Policy:
         """Everything that could be put onto a ticket."""
         rows = [one for table in self.tables.values() for row in table.values() for one in row]
         due = self.plan.examples() if self.plan else []
-        return [*(one for rule in self.rules for one in rule.settings), *rows, *due]
+        alarm = self.storm.settings if self.storm else ()
+        return [*(one for rule in self.rules for one in rule.settings), *rows, *due, *alarm]
+
+    def topics(self) -> tuple[str, ...]:
+        """Every topic a storm or a silence can be about."""
+        if self.storm is not None and self.storm.by == "rule":
+            return self.storm.rules
+        return (*self.kinds.names(), OTHER)
 
     def _begun(self, mention: Mention, past: Past) -> _Work:
         """What is known before any rule is asked: tone, kinds of feedback, role, score."""
@@ -227,15 +252,29 @@ class Policy:
     def _suggested(self, named: Mapping[str, Any], work: _Work) -> str:
         """The draft of an answer for the first kind that has one; empty where none has, or where it fails."""
         facts = work.facts
-        draft = self.answers.find(facts.kinds, (facts.language, "ru" if _CYRILLIC.search(facts.text.raw) else "en"))
+        draft = self.answers.find(facts.kinds, _languages(facts))
         if draft is None:
             return ""
         return _tried("suggestion", draft, named, work, "the draft failed on this mention", "none is suggested")
+
+    def _answered(self, suggestion: str, work: _Work, *, apart: bool) -> str:
+        """What is answered without an agent; the trace says why nothing is."""
+        automatic = self.automatic
+        if automatic is None or not suggestion:
+            return ""
+        why = automatic.against(work.facts, self.answers, apart=apart)
+        work.trace.append(Because("answer", not why, "automatic", automatic.place, why or "its draft may be sent"))
+        return "" if why else suggestion
 
     def _written(self, name: str, template: Ready | None, usual: Ready, named: Mapping[str, Any], work: _Work) -> str:
         told = "the template failed on this mention", "the usual one was taken"
         text = _tried(name, template, named, work, *told) if template is not None else ""
         return text or usual.text(named) or _NOTHING
+
+
+def _languages(facts: Facts) -> tuple[str, str]:
+    """The language it was said in, and the one its letters look like."""
+    return facts.language, "ru" if _CYRILLIC.search(facts.text.raw) else "en"
 
 
 def _tried(name: str, template: Ready, named: Mapping[str, Any], work: _Work, what: str, instead: str) -> str:

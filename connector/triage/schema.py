@@ -18,6 +18,7 @@ from connector.triage.roles import NAMED
 from connector.triage.rules import TABLES
 from connector.triage.score import STEPPED, TALLIES, THRESHOLDS
 from connector.triage.settings import STATUSES, TYPES
+from connector.triage.storm import MOST_DAYS, SET_KEYS, TOPICS
 from connector.triage.tone.section import BELIEF
 from connector.triage.tone.weights import CLASSES
 from connector.triage.when import BOUNDS, COUNTS, FIELDS, LABELS, Shape
@@ -152,6 +153,9 @@ def mapping_schema() -> Schema:
                 "description": "named lists of words or authors, used as {list: name}",
             },
             "guard": _guard(),
+            "storm": _storm(),
+            "automatic": _automatic(),
+            "move_to_private": _private(),
         },
         "$defs": _definitions(),
     }
@@ -234,26 +238,7 @@ def _definitions() -> Schema:
                 },
             ]
         },
-        "settings": {
-            "type": "object",
-            "minProperties": 1,
-            "additionalProperties": False,
-            "properties": {
-                "priority": {"enum": list(PRIORITIES)},
-                "score": {**_POINTS, "description": "points to add; below zero to take away"},
-                "problem": {**_TEXT, "description": "number of the problem ticket this is an incident of"},
-                "type": {"anyOf": [{"enum": list(TYPES)}, _TEXT], "description": "or a type of the account's own"},
-                "status": {"anyOf": [{"enum": list(STATUSES)}, _TEXT], "description": "or one of the account's own"},
-                **{name: {**_TEXT, "description": f"name or id of a {name}"} for name in ("group", "brand", "form")},
-                "tags": {**_one_or_many(_TEXT), "description": "added"},
-                "untag": {**_one_or_many(_TEXT), "description": "removed"},
-                "fields": {
-                    "type": "object",
-                    "description": "ticket fields by title or id; a choice takes its tag",
-                    "additionalProperties": {"anyOf": [_SCALAR, {"type": "array", "items": _TEXT}]},
-                },
-            },
-        },
+        "settings": _settings(),
         "tone": _tone(),
         "names": {
             "anyOf": [
@@ -388,6 +373,77 @@ def _escalate() -> Schema:
         "description": what,
         "properties": dict.fromkeys(STEPS, one),
     }
+
+
+def _settings() -> Schema:
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": False,
+        "properties": {
+            "priority": {"enum": list(PRIORITIES)},
+            "score": {**_POINTS, "description": "points to add; below zero to take away"},
+            "problem": {**_TEXT, "description": "number of the problem ticket this is an incident of"},
+            "type": {"anyOf": [{"enum": list(TYPES)}, _TEXT], "description": "or a type of the account's own"},
+            "status": {"anyOf": [{"enum": list(STATUSES)}, _TEXT], "description": "or one of the account's own"},
+            **{name: {**_TEXT, "description": f"name or id of a {name}"} for name in ("group", "brand", "form")},
+            "tags": {**_one_or_many(_TEXT), "description": "added"},
+            "untag": {**_one_or_many(_TEXT), "description": "removed"},
+            "fields": {
+                "type": "object",
+                "description": "ticket fields by title or id; a choice takes its tag",
+                "additionalProperties": {"anyOf": [_SCALAR, {"type": "array", "items": _TEXT}]},
+            },
+        },
+    }
+
+
+def _storm() -> Schema:
+    settings = _settings()["properties"]
+    made = _object(
+        {
+            "by": {"enum": list(TOPICS), "description": "what makes one topic; feedback if absent"},
+            "rules": {**_one_or_many(_TEXT), "description": "with by: rule, those that stand for a topic each"},
+            "per_source": {"type": "boolean", "description": "true: count each source for itself"},
+            "authors": {"type": "integer", "minimum": 2, "description": "so many different people unhappy about it"},
+            "within": {**_SPAN, "description": "within that time; 30min if absent"},
+            "times": {"type": "number", "minimum": 1, "description": "times the usual of that time of day"},
+            "days": {"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "description": "compared with so many"},
+            "calm": {**_SPAN, "description": "over when fewer are unhappy within that time; 1h if absent"},
+            "keep_apart": {"$ref": "#/$defs/when", "description": "gets tickets of its own, come what may"},
+            "set": {**_object({key: settings[key] for key in SET_KEYS}), "description": "the problem ticket"},
+            "tags": {**_one_or_many(_TEXT), "description": "of each ticket that belongs to it; storm if absent"},
+            "tickets_per_hour": {"type": "integer", "minimum": 1, "description": "what is beyond goes into a digest"},
+        }
+    )
+    return {**_nullable(made), "description": "many people unhappy about one thing at once"}
+
+
+def _automatic() -> Schema:
+    made = _object(
+        {
+            "kinds": {**_one_or_many(_TEXT), "description": "of feedback, whose drafts are sent without an agent"},
+            "confidence": {
+                "type": "number",
+                "minimum": 0.5,
+                "maximum": 1,
+                "description": "of the tone; 0.8 if absent",
+            },
+            "per_hour": {"type": "integer", "minimum": 1, "maximum": 10000, "description": "20 if absent"},
+            "dry_run": {"type": "boolean", "description": "false: really; true, and if absent: a note says what"},
+        }
+    )
+    return {
+        **_nullable({**made, "required": ["kinds"]}),
+        "description": "answers without an agent, never to a negative",
+    }
+
+
+def _private() -> Schema:
+    texts: Schema = {"type": "object", "minProperties": 1, "additionalProperties": _TEMPLATE}
+    line = {"anyOf": [_TEMPLATE, texts], "description": "what stands in public, for all languages or for each"}
+    made = _object({"line": line, "remind_after": {**_SPAN, "description": "24h if absent"}})
+    return {**_nullable(made), "description": "where an agent asks the person to write privately"}
 
 
 def _points(allowed: tuple[str, ...] | None) -> Schema:

@@ -286,9 +286,14 @@ class Answers:
                     return texts[wanted]
         return None
 
-    def has(self, kind: str) -> bool:
-        """Whether there is a draft for this kind, or for one above it."""
-        return self.find((kind,), ()) is not None
+    def has(self, kind: str, language: str = "") -> bool:
+        """Whether there is a draft for this kind, or for one above it; with `language`, one that is written in it or
+        is for every language."""
+        found = self.find((kind,), (language,))
+        if found is None or not language:
+            return found is not None
+        texts = next(texts for texts in self.by_kind.values() if found in texts.values())
+        return language in texts or "" in texts
 
 
 def read_answer(value: Any, where: Where, sheet: Sheet) -> dict[str, Ready]:

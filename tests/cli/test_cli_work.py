@@ -19,8 +19,14 @@ READING = [
     ["deliveries", "show", "1"],
     ["explain", "1"],
     ["verify"],
+    ["silence", "list"],
 ]
-TENDING = [["deliveries", "retry", "1"], ["deliveries", "release", "1"], ["deliveries", "drop", "1"]]
+TENDING = [
+    ["deliveries", "retry", "1"],
+    ["deliveries", "release", "1"],
+    ["deliveries", "drop", "1"],
+    ["silence", "end", "1"],
+]
 
 
 def told(text: str) -> dict[str, str]:

@@ -356,6 +356,16 @@ def test_a_look_at_a_ticket_and_its_answers_reads_the_ticket_once(stage: Stage, 
         desk.read_reply(ticket, answer)
 
 
+def test_the_tone_field_is_read_back_and_one_that_is_not_there_keeps_nobody(stage: Stage, desk: Freshdesk) -> None:
+    (spec,) = [one for one in desk.vocabulary().fields if one.title == "Tone"]
+    ticket = opened(desk, settings=Settings(fields={"Tone": spec.values[0]}))
+    assert [one.tone for one in desk.read_tickets((ticket,))] == [""]
+    desk.options = desk.options.model_copy(update={"tone_field": "Tone"})
+    assert [one.tone for one in desk.read_tickets((ticket,))] == [spec.values[0]]
+    desk.options = desk.options.model_copy(update={"tone_field": "Mood"})
+    assert [(one.status, one.tone) for one in desk.read_tickets((ticket,))] == [("open", "")]
+
+
 # --- answers ---------------------------------------------------------------------------------------------------
 
 

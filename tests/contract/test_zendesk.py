@@ -571,6 +571,17 @@ def test_how_tickets_stand_is_told_with_tags_and_who_works_on_them(stage: Stage,
     assert "mute_author" in found[second].tags
 
 
+def test_the_tone_field_is_read_back_and_one_that_is_not_there_keeps_nobody(stage: Stage, desk: Zendesk) -> None:
+    (field,) = [one for one in stage.sandbox.fields().values() if one["title"] == "Tone"]
+    option = field["custom_field_options"][0]
+    ticket = opened(desk, settings=Settings(fields={"Tone": option["name"]}))
+    assert [one.tone for one in desk.read_tickets((ticket,))] == [""]
+    desk.options = desk.options.model_copy(update={"tone_field": "Tone"})
+    assert [one.tone for one in desk.read_tickets((ticket,))] == [option["value"]]
+    desk.options = desk.options.model_copy(update={"tone_field": "Mood"})
+    assert [(one.status, one.tone) for one in desk.read_tickets((ticket,))] == [("new", "")]
+
+
 @pytest.mark.parametrize(
     ("rating", "told"),
     [(None, ""), ({"score": "unoffered"}, ""), ({"score": "good"}, "good"), ({"score": "bad_with_comment"}, "bad")],

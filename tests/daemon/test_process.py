@@ -311,6 +311,7 @@ def test_two_daemons_on_one_postgresql_share_the_work_without_doubles(tmp_path: 
 
 FAMILIES = {
     "connector_turns",
+    "connector_rule_hits",
     "connector_in_hand",
     "connector_store_up",
     "connector_deliveries",
@@ -321,6 +322,8 @@ FAMILIES = {
     "connector_account_stopped",
     "connector_account_trouble",
     "connector_first_answers",
+    "connector_storm_people",
+    "connector_silences",
 }
 
 
@@ -334,6 +337,7 @@ def test_the_metrics_are_what_prometheus_reads(world: DaemonWorld) -> None:
     one = world.start()
     world.send(mention(1))
     world.send(mention(1))
+    world.send(mention(2, text="Верните деньги!", author={"id": "u2"}))
     world.carried()
     until(lambda: not one.daemon._dispatcher.in_hand, "everything to be put down")
     found = _metrics(one.url)
@@ -344,12 +348,13 @@ def test_the_metrics_are_what_prometheus_reads(world: DaemonWorld) -> None:
         return next(s.value for s in found[name].samples if s.labels == labels and not s.name.endswith("_created"))
 
     assert value("connector_store_up") == 1
-    assert value("connector_turns", kind="mention", end="done") == 1
-    assert value("connector_mentions_received", source="feed") == 2
+    assert value("connector_turns", kind="mention", end="done") == 2
+    assert value("connector_rule_hits", rule="money back") == 1
+    assert value("connector_mentions_received", source="feed") == 3
     assert value("connector_mentions_duplicate", source="feed") == 1
     assert value("connector_account_stopped", account="desk") == 0
     counted = {state: value("connector_first_answers", state=state) for state in ("in_time", "past_target", "late")}
-    assert counted == {"in_time": 1, "past_target": 0, "late": 0}
+    assert counted == {"in_time": 2, "past_target": 0, "late": 0}
 
 
 def test_without_its_database_it_is_alive_not_ready_and_says_so_in_the_metrics(

@@ -8,9 +8,37 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from store_builders import NOON, answer, arrive, claim, done, one, receipt, reply, rows, settle, sound, states, turn
+from store_builders import (
+    NOON,
+    answer,
+    arrive,
+    claim,
+    done,
+    intend,
+    one,
+    receipt,
+    reply,
+    rows,
+    settle,
+    sound,
+    states,
+    turn,
+)
 
-from connector.model import Author, CommentDraft, Mention, Merge, Reply, TicketId, TicketState, decode
+from connector.model import (
+    Author,
+    CommentDraft,
+    Decision,
+    Mention,
+    Merge,
+    Reply,
+    Settings,
+    TicketId,
+    TicketState,
+    Tone,
+    decode,
+    encode,
+)
 from connector.store import Store, tables, tickets
 
 Make = Callable[..., Mention]
@@ -166,3 +194,18 @@ def test_the_same_words_said_before_on_the_source_are_known(store: Store, mentio
     answer(store, reply(2, "9", html="<div>thank you!</div>"), reply(3, "9", html="<p>Other</p>"), ticket="9")
     found = {claimed.reply.id: claimed.said_before for claimed in claim(store, account="feed", at=NOON + 9)}
     assert found == {"c1": (), "c2": (NOON + 5,)}
+
+
+def test_the_tone_agents_give_is_told_beside_the_decision_of_the_ticket(store: Store, mention: Any) -> None:
+    arrive(store, mention("a", thread_id="a"), mention("b", thread_id="a"), mention("c", thread_id="c"))
+    decision = Decision(Settings(), "s", "c", Tone("negative", -0.5, 0.9))
+    for number, claimed in enumerate(claim(store)):
+        intend(store, claimed, trace=encode(decision))
+        settle(store, claimed, receipt=receipt(str(number), str(number)), ticket=TicketId(str(number)))
+    with turn(store) as tx:
+        tickets.note_state(tx, "desk", TicketState(TicketId("0"), "solved", tone="tone_positive"))
+        tickets.note_state(tx, "desk", TicketState(TicketId("1"), "open"))
+        (found,) = tickets.toned(tx)
+
+    said, decided, value, solved = found
+    assert (said.external_id, decided.tone.label, value, solved) == ("a", "negative", "tone_positive", True)

@@ -66,6 +66,18 @@ def rules(draw: st.DrawFn, prefix: str) -> list[dict[str, Any]]:
     return made
 
 
+storms = st.fixed_dictionaries(
+    {"authors": st.integers(2, 5)},
+    optional={
+        "per_source": st.booleans(),
+        "keep_apart": conditions,
+        "times": st.integers(1, 3),
+        "tickets_per_hour": st.integers(1, 9),
+        "set": st.just({"priority": "urgent"}),
+    },
+)
+
+
 @st.composite
 def mappings(draw: st.DrawFn) -> dict[str, Any]:
     tones = draw(st.lists(labels, min_size=4, max_size=4))
@@ -81,6 +93,7 @@ def mappings(draw: st.DrawFn) -> dict[str, Any]:
         "brands": {"Acme": {"when": draw(conditions), "rules": draw(rules("b"))}},
         "deadlines": {"first_reply": [{"name": "d", "when": draw(conditions), "none": True}]},
         "tables": {"tone": {"negative": {"tags": ["negative"]}}},
+        **({"storm": draw(storms)} if draw(st.booleans()) else {}),
     }
 
 
@@ -118,6 +131,8 @@ def test_no_configuration_drops_a_negative_silently(
         else:
             assert "negative" in decision.settings.tags or decision.tone.label == "very_negative"
             assert "could ignore" not in "\n".join(map(because_line, decision.because))
+            assert decision.topic  # of what a storm makes of it: tests/flow/test_nobody_is_lost.py
+            assert decision.apart or not mention.private
 
 
 def test_a_shield_whose_pattern_takes_too_long_does_not_let_a_negative_through(

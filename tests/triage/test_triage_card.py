@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
-from triage_builders import policy_of, said
+from triage_builders import NOON, policy_of, said
 
 from connector.markup import to_text
-from connector.model import Attachment, Author, Because, Decision, Mention, Parent, Settings, Tone
+from connector.model import Attachment, Author, Because, Decision, Mention, Parent, Past, Settings, TicketId, Tone
 from connector.triage import card, load
 
 SHIPPED = load(Path(__file__).parents[2] / "mappings")
@@ -130,3 +132,34 @@ def test_nothing_people_typed_becomes_markup(text: str, other: str) -> None:
     assert {tag.name for tag in tags} <= KEPT
     assert {key for tag in tags for key in tag.attrs} <= {"href", "rel"}
     assert all(re.match("https?://", str(tag["href"])) for tag in soup.find_all("a"))
+
+
+def test_what_is_remembered_of_the_author_stands_with_who() -> None:
+    past = Past(3, (TicketId("12"), TicketId("9")), answered=True, tone="very_negative")
+    links = {TicketId("12"): "https://desk.example/12"}
+    html = card(FULL, SHIPPED.decide(FULL, past), answers_as="", limits="", past=past, tickets=links)
+    text = " ".join(to_text(html).split())
+
+    assert "3 earlier tickets: #12 (https://desk.example/12), #9 …" in text
+    assert "An answer of ours stands in this conversation already." in text
+    assert "Their last message here was very negative." in text
+    assert "earlier ticket" not in shown(FULL)
+
+
+def test_when_it_came_to_us_and_where_in_the_thread_it_stands() -> None:
+    first, later = said(thread_id="1"), said(thread_id="0")
+    html = card(first, SHIPPED.decide(first), answers_as="", limits="", seen=NOON + timedelta(minutes=3))
+
+    assert "Wed 04 Mar 2026, 12:00 UTC · seen Wed 04 Mar 2026, 12:03 UTC" in " ".join(to_text(html).split())
+    assert "it begins a thread" in shown(first)
+    assert "further down in a thread" in shown(later)
+    assert "a thread" not in shown(FULL)
+
+
+def test_a_storm_and_who_is_kept_apart_from_it_are_reasons(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, "storm: {keep_apart: {author.handle: anna}}")
+    decision = policy.decide(FULL)
+    stormy = replace(decision, because=(*decision.because, Because("problem", "7", "storm", "", "a storm is on")))
+
+    assert "kept apart from storms" in to_text(card(FULL, decision, answers_as="", limits=""))
+    assert "storm: problem 7; a storm is on" in to_text(card(FULL, stormy, answers_as="", limits=""))

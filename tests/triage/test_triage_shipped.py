@@ -37,6 +37,8 @@ def test_the_shipped_mapping_loads_without_a_warning() -> None:
         "40-tables.yaml",
         "50-templates.yaml",
         "60-guard.yaml",
+        "70-storm.yaml",
+        "80-automatic.yaml",
         "lists/clients.yaml",
         "lists/co_creators.yaml",
         "lists/employees.yaml",

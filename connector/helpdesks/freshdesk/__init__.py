@@ -210,12 +210,16 @@ class Freshdesk(Helpdesk):
         return tuple(Receipt("", self.ticket_url(ticket), ticket) for ticket in tickets)
 
     def read_tickets(self, tickets: Sequence[TicketId]) -> Sequence[TicketState]:
-        """Status, tags, who works on it and satisfaction, a call for each ticket: Freshdesk shows several only as a
-        list by time."""
+        """Status, tags, who works on it, satisfaction and tone, a call for each ticket: Freshdesk shows several only
+        as a list by time."""
+        field = ""
+        if self.options.tone_field and tickets:
+            with suppress(Rejected):  # told by `check --live`
+                field = self._names.field(self.options.tone_field).name
         states = []
         for ticket in tickets:
             with suppress(Gone):
-                states.append(self._standing.of(ticket, self._comments.looked_at(ticket)))
+                states.append(self._standing.of(ticket, self._comments.looked_at(ticket), field))
         return tuple(states)
 
     def survivor(self, ticket: TicketId) -> Merge | None:

@@ -43,16 +43,18 @@ class Standing:
         self._since = stamp(datetime.now(UTC) - _LOOK_BACK)
         self._next_look = 0.0
 
-    def of(self, ticket: TicketId, row: Json) -> TicketState:
+    def of(self, ticket: TicketId, row: Json, tone_field: str = "") -> TicketState:
         """A ticket in our words; a status of the account's own counts as open. What the person said is told when it
-        was said in the last week; nothing for neutral."""
+        was said in the last week; nothing for neutral. `tone_field` is the name of the field of the tone (cf_…)."""
         status = STANDING.get(row.get("status") or 0, "open")
         tags = tuple(str(tag) for tag in row.get("tags") or ())
         agent = self._agent(row.get("responder_id"))
         with self._lock:
             self._look()
             satisfaction = self._rated.get(ticket, ("", 0, ""))[2]
-        return TicketState(ticket, status, tags, agent, satisfaction)
+        custom = row.get("custom_fields")
+        tone = str(custom.get(tone_field) or "") if isinstance(custom, dict) else ""
+        return TicketState(ticket, status, tags, agent, satisfaction, tone)
 
     def _agent(self, number: Any) -> str:
         """The agent's name; nothing where nobody works on it, or where this key may not look at agents."""

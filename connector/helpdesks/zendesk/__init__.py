@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -82,6 +83,7 @@ class Zendesk(Helpdesk):
         find=True,
         attachments=True,
         custom_fields=True,
+        problems=True,
         closed_ticket="follow_up",
     )
     # developer.zendesk.com: users (delete, then permanently delete), ticket comments (redaction)
@@ -224,7 +226,15 @@ class Zendesk(Helpdesk):
         users = body.get("users")
         names = {row.get("id"): str(row.get("name") or "") for row in users} if isinstance(users, list) else {}
         rows = self._account.rows_in(body, "tickets", operation)
-        return tuple(state_of(row, names) for row in rows if row.get("status") != "deleted")
+        field = self._tone_field() if rows else 0
+        return tuple(state_of(row, names, field) for row in rows if row.get("status") != "deleted")
+
+    def _tone_field(self) -> int:
+        """The id of the tone field; 0 without one. One that is not there is told by `check --live`, and keeps nobody
+        from reading how tickets stand."""
+        with suppress(Rejected):
+            return self._names.field(self.options.tone_field).id if self.options.tone_field else 0
+        return 0
 
     def read_reply(self, ticket: TicketId, comment: CommentId) -> Reply | None:
         """One comment as it is now."""
@@ -441,8 +451,10 @@ class Zendesk(Helpdesk):
         return [TicketId(str(number)) for number in sorted(set(alive))]
 
 
-def state_of(row: Json, names: Mapping[int, str]) -> TicketState:
-    """A ticket's row in our words; a custom status counts as its category, which `status` holds."""
+def state_of(row: Json, names: Mapping[int, str], tone_field: int = 0) -> TicketState:
+    """A ticket's row in our words; a custom status counts as its category, which `status` holds. `tone_field` is the
+    id of the field that holds the tone: of a drop-down its option's tag (tickets page, custom_fields)."""
+    custom = {one.get("id"): one.get("value") for one in row.get("custom_fields") or () if isinstance(one, dict)}
     rating = row.get("satisfaction_rating")
     score = str(rating.get("score") or "") if isinstance(rating, dict) else ""
     return TicketState(
@@ -451,6 +463,7 @@ def state_of(row: Json, names: Mapping[int, str]) -> TicketState:
         tags=tuple(str(tag) for tag in row.get("tags") or ()),
         assignee=names.get(row.get("assignee_id") or 0, ""),
         satisfaction=score.partition("_")[0] if score.startswith(("good", "bad")) else "",
+        tone=str(custom.get(tone_field) or ""),
     )
 
 
