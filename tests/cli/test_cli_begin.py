@@ -157,6 +157,13 @@ def test_an_unknown_platform_is_told_and_nothing_written(tmp_path: Path) -> None
     assert not (tmp_path / "new").exists()
 
 
+def test_it_asks_nothing_where_it_would_write_over_something(tmp_path: Path) -> None:
+    made = init(tmp_path / "new")
+    done = made.run("init", str(made.path), input="webhook\n")
+
+    assert (done.exit_code, "there already" in done.stderr, "1. On which" in done.stderr) == (1, True, False)
+
+
 @pytest.mark.parametrize("present", ["config.yaml", ".env.example", "mappings/20-rules.yaml"])
 def test_it_writes_over_nothing_unless_told(tmp_path: Path, present: str) -> None:
     made = init(tmp_path / "new")

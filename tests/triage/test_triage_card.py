@@ -73,6 +73,32 @@ def test_what_cannot_be_answered_from_here_says_so_with_the_link() -> None:
     assert "answer it where it was said" in shown(said("x", url=""), answers_as="", limits="")
 
 
+def test_that_it_is_answered_by_hand_stands_in_the_first_line() -> None:
+    first = shown(FULL, answers_as="", limits="").partition("Who:")[0]
+
+    assert "everyone can read it." in first
+    assert "Answer it by hand, not here." in first
+    assert "will read the answer" not in first
+    assert "by hand" not in shown(FULL)
+
+
+def test_of_a_deadline_the_day_is_told_where_it_is_another_one() -> None:
+    decision = SHIPPED.decide(FULL)
+    assert decision.deadlines is not None
+    posted = FULL.created_at
+    late = replace(
+        decision.deadlines,
+        target=posted + timedelta(hours=3),
+        breach=posted + timedelta(hours=20),
+        ceiling=posted + timedelta(days=400),
+    )
+    html = card(FULL, replace(decision, deadlines=late), answers_as="", limits="", zone=ZoneInfo("Europe/Moscow"))
+
+    assert (
+        "Answer by <strong>18:00</strong> · late from Thu 05 Mar, 11:00 · never after Thu 08 Apr 2027, 15:00" in html
+    )
+
+
 def test_times_are_told_in_the_zone_of_the_policy() -> None:
     html = card(FULL, SHIPPED.decide(FULL), answers_as="", limits="", zone=ZoneInfo("Europe/Moscow"))
 
