@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
 from connector.markup import shorten
-from connector.model import Because, Deadlines, Decision, Mention, Past, TicketId
+from connector.model import Because, Decision, Mention, Past, TicketId
 from connector.triage.facts import NOTHING_KNOWN
 from connector.triage.templates import shown_author, shown_platform, stars
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_LATER = timedelta(minutes=1)
 _MOST_REASONS = 8
 _MOST_LINES = 60
 _MOST_SUGGESTED = 20
@@ -62,7 +63,7 @@ def card(
     are told in `zone`. With `trace` the whole explanation stands on it, else a line for each rule that matched.
     `past` is what we remember of the author, with the addresses of its `tickets` where they are known; `seen` is when
     the mention came to us."""
-    due = decision.deadlines
+    due, posted = decision.deadlines, mention.created_at
     return _TEMPLATE.render(
         mention=mention,
         decision=decision,
@@ -72,12 +73,14 @@ def card(
         platform=shown_platform(mention.platform),
         kind=mention.kind.replace("_", " "),
         tone=_tone(decision),
-        posted=moment(mention.created_at, zone),
-        seen=moment(seen, zone) if seen is not None else "",
+        posted=moment(posted, zone),
+        seen=_beside(seen, posted, zone) if seen is not None and seen - posted >= _LATER else "",
         past=past,
         earlier=[(ticket, tickets.get(ticket, "")) for ticket in past.tickets],
         position=_position(mention),
-        due=_steps(due, mention.created_at, zone) if due else {},
+        due={step: _beside(getattr(due, step), posted, zone) for step in ("target", "breach", "ceiling")}
+        if due
+        else {},
         feedback=", ".join(kind.replace("_", " ").replace(".", ": ") for kind in decision.feedback),
         suggestion=_lines(decision.suggestion),
         reasons=_whole(decision) if trace else _reasons(decision),
@@ -96,19 +99,14 @@ def _tone(decision: Decision) -> str:
     return label if tone.label == "unknown" or not by else f"{label}, {by}"
 
 
-def _steps(due: Deadlines, posted: datetime, zone: tzinfo) -> dict[str, str]:
-    """When an answer is due: beside the time of the mention, so that what both share need not be read again."""
-    shown, before = {}, posted
-    for step in ("target", "breach", "ceiling"):
-        at: datetime = getattr(due, step)
-        try:
-            here, last = at.astimezone(zone), before.astimezone(zone)
-        except (OverflowError, ValueError):
-            shown[step] = str(at)
-            continue
-        day = "" if here.date() == last.date() else "%a %d %b, " if here.year == last.year else "%a %d %b %Y, "
-        shown[step], before = here.strftime(f"{day}%H:%M"), at
-    return shown
+def _beside(at: datetime, posted: datetime, zone: tzinfo) -> str:
+    """A time that stands under the mention's own: the day is told where it is another one, the zone stands there."""
+    try:
+        here, there = at.astimezone(zone), posted.astimezone(zone)
+    except (OverflowError, ValueError):
+        return str(at)
+    day = "" if here.date() == there.date() else "%a %d %b, " if here.year == there.year else "%a %d %b %Y, "
+    return here.strftime(f"{day}%H:%M")
 
 
 def _position(mention: Mention) -> str:
