@@ -281,12 +281,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A requester or the author of a comment: `external_id` is `platform:id`; never an invented e-mail address."""
+    """A requester or the author of a comment: `external_id` is `platform:id`; never an invented e-mail address.
+    `handle` is their name on the platform, without @."""
 
     external_id: str
     name: str
     url: str = ""
     avatar_url: str = ""
+    handle: str = ""
 
 
 @dataclass(frozen=True, slots=True)
