@@ -2,8 +2,9 @@
 
 Every call to the outside goes through `Http.call`, which keeps four promises: a time-out on everything; each failure
 comes out as an error that says what to do next (and a write whose answer was lost is Uncertain, never retried here);
-reads are repeated within seconds, writes never; nothing secret stands in an error. `Budget` keeps what the other side
-told us about its limits, shared by every thread of an account. `Http.download` fetches what strangers posted and
+reads are repeated within seconds, writes never; nothing secret stands in an error. A read that is sent on to another
+server goes there without our credentials, in whatever header they stand, or not at all. `Budget` keeps what the other
+side told us about its limits, shared by every thread of an account. `Http.download` fetches what strangers posted and
 therefore reaches only public addresses: a name is resolved once, checked, and that very address is connected to,
 through redirects too, and through no proxy, which would reach for us what we may not.
 """
@@ -54,6 +55,10 @@ _DEFAULT_WAIT = 30.0
 _LONGEST_WAIT = 86_400.0
 _MOST_PLACES = 10
 _REDIRECTED = frozenset({301, 302, 303, 307, 308})
+_HARMLESS = frozenset(
+    ("accept", "accept-encoding", "accept-language", "user-agent", "if-none-match", "if-modified-since", "range")
+)
+"""The only headers that another server than the one we call may get to see."""
 _PLAIN = re.compile(r"https?://[\w.:\[\]-]+(/[!-~]*)?", re.ASCII | re.IGNORECASE)
 
 _REPEATED = tenacity.Retrying(
@@ -257,7 +262,7 @@ class Http:
     def _session(self, kind: str = "any") -> requests.Session:
         session: requests.Session | None = getattr(self._local, kind, None)
         if session is None:
-            session = requests.Session()
+            session = _Session()
             session.trust_env = False
             session.headers.clear()
             session.max_redirects = 5
@@ -401,6 +406,20 @@ class Http:
         if 300 <= status < 400:
             return BadAnswer("redirected somewhere else", service=service, operation=operation, status=status)
         return Rejected(sentence, service=service, operation=operation, status=status)
+
+
+class _Session(requests.Session):
+    """One that is not led elsewhere with our credentials: `requests` itself leaves only Authorization behind."""
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Called for each redirect, before it is followed. BadAnswer: another server asks for what we sent along."""
+        old, new = str(response.request.url), str(prepared_request.url)
+        if not self.should_strip_auth(old, new):  # type: ignore[no-untyped-call]
+            return
+        if prepared_request.body is not None:
+            raise BadAnswer("redirected somewhere else", status=response.status_code)
+        for name in [name for name in prepared_request.headers if name.lower() not in _HARMLESS]:
+            del prepared_request.headers[name]
 
 
 def retry_after(answer: Answer) -> float | None:

@@ -173,7 +173,7 @@ def _id(arrival: Arrival) -> tuple[str, str]:
 
 def _homes(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], int]:
     """Of our own posts those that no reply of ours is known to be, each with the conversation it answers in: that of
-    its parent, else that of its thread, where there is a ticket or one under way."""
+    its parent (a mention, or a reply of ours), else that of its thread, where there is a ticket or one under way."""
     own = [
         {
             "source": a.mention.source,
@@ -195,6 +195,15 @@ def _find_homes(_: Any, given: Given) -> Any:
         .limit(1)
         .scalar_subquery()
     )
+    of_reply = (
+        sa.select(deliveries.c.conversation)
+        .join(parts, parts.c.delivery == deliveries.c.id)
+        .where(parts.c.receipt_id == given["parent"], given["parent"] != "")
+        .where(deliveries.c.account == given["source"], deliveries.c.kind == "reply")
+        .order_by(deliveries.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
     of_thread = sa.select(conversations.c.id).where(
         conversations.c.source == given["source"], conversations.c.name == given["name"]
     )
@@ -204,7 +213,7 @@ def _find_homes(_: Any, given: Given) -> Any:
         .where(deliveries.c.account == given["source"], deliveries.c.kind == "reply")
     )
     return sa.select(given["source"].label("source"), given["external_id"].label("external_id"), _HOME.c.id).where(
-        _HOME.c.id == sa.func.coalesce(of_parent, of_thread.scalar_subquery()),
+        _HOME.c.id == sa.func.coalesce(of_reply, of_parent, of_thread.scalar_subquery()),
         sa.or_(_HOME.c.ticket.is_not(None), _HOME.c.live_in > 0),
         ~posted,
     )

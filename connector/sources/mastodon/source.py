@@ -37,6 +37,7 @@ from connector.sources.mastodon.words import (
     ids_of,
     length_of,
     mention_from_status,
+    post_address,
     same_words,
     seconds,
     url_of,
@@ -95,6 +96,7 @@ class Mastodon(Source):
     unconfirmed: ClassVar[tuple[str, ...]] = (
         "what Pleroma and Akkoma answer (from Mastodon's documents and their version strings only)",
         "the sentence of GoToSocial's refusal when an author does not want replies",
+        "whether Takahē and Pleroma look a post up by its address as Mastodon does",
         "how many posts one look-up of many may name (20 are asked for)",
     )
     Options = MastodonOptions
@@ -106,6 +108,7 @@ class Mastodon(Source):
         reply=True,
         private_reply=True,
         find_reply=True,
+        locate=True,
         attachments_in=True,
         attachments_out=True,
     )
@@ -195,15 +198,29 @@ class Mastodon(Source):
                 break
         return list(read.values())
 
+    def locate(self, mention: Mention) -> Mention | None:
+        """The post as a notification would have told it, with the finder's tone and rating. Our server is asked for
+        any address that looks like a post's, since a post has the address of its author's server."""
+        address = post_address(mention.url)
+        status = self._server.at_address(address) if address else None
+        if status is None:
+            return None
+        told = self._read(status, above=self._above(status))
+        return replace(told, tone=mention.tone, rating=mention.rating)
+
+    def _above(self, status: Status) -> list[Status]:
+        """The posts it answers, the thread's first one first."""
+        if not status.get("in_reply_to_id"):
+            return []
+        try:
+            return self._server.above_and_below(str(status["id"]))[0]
+        except Gone:
+            return []
+
     def _mention(self, status: Status, memory: Window) -> Mention:
         """With the thread above it. One that answers a mention we told belongs to that one's thread, whatever became
         of the posts further up."""
-        above: list[Status] = []
-        if status.get("in_reply_to_id"):
-            try:
-                above, _ = self._server.above_and_below(str(status["id"]))
-            except Gone:
-                above = []
+        above = self._above(status)
         thread = next((known for one in reversed(above) if (known := memory.thread_of(str(one.get("id"))))), "")
         thread = thread or memory.thread_of(str(status.get("in_reply_to_id") or ""))
         return self._read(status, above=above, thread_id=thread)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from connector.errors import AuthFailed, ConnectorError, Temporary
+from connector.errors import AuthFailed, BadAnswer, ConnectorError, Gone, Temporary
 from connector.http import Http
 from connector.model import Attachment, Author, Identity, Mention
 from connector.sources.base import SourceCapabilities
@@ -15,7 +15,15 @@ from connector.sources.meta import hooks
 from connector.sources.meta.graph import listed, pages
 from connector.sources.meta.options import FacebookOptions
 from connector.sources.meta.source import MetaSource, Swept
-from connector.sources.meta.words import fb_comment, fb_parent, fb_pictures, fb_post, instant, memo_of
+from connector.sources.meta.words import (
+    fb_comment,
+    fb_parent,
+    fb_pictures,
+    fb_place,
+    fb_post,
+    instant,
+    memo_of,
+)
 
 _COMMENT = "id,message,from,created_time,permalink_url,parent{id,message,from,permalink_url},attachment"
 _POST = "id,message,from,created_time,permalink_url,full_picture"
@@ -31,6 +39,7 @@ class Facebook(MetaSource):
     )
     unconfirmed: ClassVar[tuple[str, ...]] = (
         "how long a text may be",
+        "that the numbers in a comment's address make its id in the Graph, as POST_COMMENT",
         "what `hide`, `remove` and `ratings` tell",
         "all of it against Meta itself: proved on our own simulator",
     )
@@ -47,6 +56,7 @@ class Facebook(MetaSource):
         private_reply=True,
         find_reply=True,
         enrich=True,
+        locate=True,
         attachments_in=True,
     )
 
@@ -90,6 +100,25 @@ class Facebook(MetaSource):
         except (ConnectorError, KeyError, TypeError):
             pass
         return replace(mention, parent=parent, attachments=(*mention.attachments, *pictures))
+
+    def locate(self, mention: Mention) -> Mention | None:
+        """A post on the page or a comment below one, as a pull would have told it, with the finder's tone and rating.
+        None also for what is deleted or stands elsewhere."""
+        place = fb_place(mention.url, self.options.web, self._us)
+        if place is None:
+            return None
+        try:
+            post = self._graph.get(place[0], operation="locate", fields=_POST)
+            if place[1]:
+                comment = self._graph.get(place[1], operation="locate", fields=_COMMENT)
+                told = fb_comment(comment, post, source=self.name, web=self.options.web, us=self._us)
+            else:
+                told = self._post(post)
+        except Gone:
+            return None
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise BadAnswer("what is there cannot be read", service=self.name, operation="locate") from None
+        return replace(told, tone=mention.tone, rating=mention.rating)
 
     def _introduced(self, mention: Mention) -> Mention:
         if mention.author.name or mention.own:

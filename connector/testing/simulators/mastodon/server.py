@@ -20,6 +20,7 @@ from connector.testing.simulators.mastodon.shown import (
     Notification,
     Post,
     account_entity,
+    addresses,
     instance_entity,
     iso,
     shown,
@@ -194,6 +195,8 @@ class MastodonSimulator(ThreadedServer):
                 return 200, _json(self._status(self._seen(viewer, status)))
             case ["GET", "v1", "statuses", status, "context"]:
                 return 200, _json(self._context(viewer, self._seen(viewer, status)))
+            case ["GET", "v2", "search"]:
+                return 200, _json(self._search(viewer, _one(params, "q"), params))
             case ["POST", "v2", "media"]:
                 return self._upload(viewer, headers, body)
             case ["GET", "v1", "media", media]:
@@ -240,6 +243,18 @@ class MastodonSimulator(ThreadedServer):
             }
             for one in page
         ]
+
+    def _search(self, viewer: Account, asked: str, params: Params) -> dict[str, Any]:
+        """An address leads to its post, as for people or as for servers; other words to posts that hold them."""
+        self._may(viewer, "read:search")
+        seen = [one for one in self.statuses.values() if self._sees(viewer, one) and one.visibility != "direct"]
+        if asked.startswith("https://") and _one(params, "resolve") == "true":
+            found = [one for one in seen if asked.rstrip("/") in addresses(one)]
+        else:
+            found = [one for one in seen if asked in one.text]
+        wanted = found if _one(params, "type", "statuses") == "statuses" else []
+        shown = [self._status(one) for one in wanted[: int(_one(params, "limit", "20"))]]
+        return {"accounts": [], "statuses": shown, "hashtags": []}
 
     def _page(
         self, rows: list[tuple[str, Any]], params: Params, path: str, most: int, told: dict[str, str]

@@ -39,6 +39,8 @@ class TelegramSimulator(ThreadedServer):
         self.blocked: set[int] = set()
         self.started: set[int] = set()
         self.refused_photos = False
+        self.strange: list[Json] = []
+        """Public groups and channels the bot is not in."""
         self._description = Description(description) if description else None
         self._chats: dict[int, Json] = {}
         self._messages: dict[tuple[str, int, int], Json] = {}
@@ -283,6 +285,8 @@ class TelegramSimulator(ThreadedServer):
             "getWebhookInfo": self._webhook_info,
             "getFile": self._get_file,
             "getBusinessConnection": self._get_connection,
+            "getChat": self._get_chat,
+            "getChatMember": self._get_member,
         }
         if method not in known:
             raise Refused(404, "Not Found")
@@ -343,6 +347,21 @@ class TelegramSimulator(ThreadedServer):
         if found is None:
             raise Refused(400, "Bad Request: business connection not found")
         return found
+
+    def _get_chat(self, params: Json) -> Json:
+        """Public ones by name, whether the bot is in them or not; others by number, if it is."""
+        named = str(params["chat_id"])
+        for chat in (*self._chats.values(), *self.strange):
+            public = f"@{chat.get('username')}".lower() == named.lower()
+            if public or (str(chat["id"]) == named and chat not in self.strange):
+                return chat
+        raise Refused(400, "Bad Request: chat not found")
+
+    def _get_member(self, params: Json) -> Json:
+        chat = int(params["chat_id"])
+        if chat not in self._chats:
+            raise Refused(403, "Forbidden: bot is not a member of the supergroup chat")
+        return {"status": "member", "user": self.bot}
 
     # sending
 

@@ -308,6 +308,7 @@ class VkSimulator(ThreadedServer):
             "messages.getHistory": self._history,
             "messages.getConversations": self._conversations,
             "messages.getByConversationMessageId": self._by_number,
+            "messages.getById": self._by_id,
             "messages.isMessagesFromGroupAllowed": lambda p: {"is_allowed": int(int(p["user_id"]) in self.allowed)},
             "wall.getComment": self._get_comment,
             "photos.getMessagesUploadServer": lambda _: {"upload_url": f"{self.url}/upload", "album_id": -64},
@@ -367,6 +368,11 @@ class VkSimulator(ThreadedServer):
         wanted = set(map(int, params["conversation_message_ids"].split(",")))
         some = self._messages.get(int(params["peer_id"]), [])
         items = [one for one in some if one["conversation_message_id"] in wanted]
+        return {"count": len(items), "items": items}
+
+    def _by_id(self, params: dict[str, str]) -> Json:
+        wanted = set(map(int, params["message_ids"].split(",")))
+        items = [one for some in self._messages.values() for one in some if one["id"] in wanted]
         return {"count": len(items), "items": items}
 
     def _get_comment(self, params: dict[str, str]) -> Json:
