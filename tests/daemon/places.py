@@ -421,4 +421,4 @@ def rows(world: DaemonWorld, *columns: Any) -> list[Any]:
 
 def pulled(world: DaemonWorld) -> bool:
     """Whether a first pull is behind it."""
-    return any(row.value is not None for row in rows(world, cursors))
+    return any(row.value is not None for row in rows(world, cursors) if row.account in world.settings["sources"])
