@@ -163,7 +163,9 @@ class Listener:
             self._socket.bind((host, port))
         except OSError as error:
             self._socket.close()
-            raise ConnectorError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+            raise ConnectorError(
+                f"cannot listen on {host}:{port}: {error.strerror}; set `server: listen` to another one"
+            ) from None
         self.address = f"http://{host}:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
             app,

@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -18,6 +19,10 @@ from connector.errors import ConnectorError
 
 _ALSO = {"webhook": {"token"}, "listening": {"preset", "hook_password"}}
 """What a source needs though its options leave a choice: of several ways to be called, the usual one."""
+
+_SECRET_WORDS = {
+    "FEED_TOKEN": "# Think of one (openssl rand -hex 24): callers of /hooks/feed send it as bearer token\n",
+}
 
 _DESKS = {
     "zendesk": """\
@@ -122,9 +127,13 @@ def init(
 ) -> None:
     """Write a configuration to begin with, after four questions.
 
-    And which helpdesk is yours, Zendesk or Freshdesk. Into FOLDER (default: this one): config.yaml, mappings/ with
-    tests, and .env.example for the secrets.
+    They are the first four options below; which helpdesk is yours is asked too. Into FOLDER (default: this one):
+    config.yaml, mappings/ with tests, and .env.example for the secrets.
     """
+    ours = [folder / "config.yaml", folder / ".env.example", folder / "mappings" / "90-ours.yaml"]
+    present = [str(file) for file in (*ours, folder / "mappings" / "20-rules.yaml") if file.exists()]
+    if present and not force:
+        raise ConnectorError(f"there already: {', '.join(present)}; use --force to write over them")
 
     def ask(question: str, given: str | None, default: str) -> str:
         if given is not None or yes:
@@ -144,21 +153,18 @@ def init(
         email=user if re.fullmatch(r"[\w.+-]+@[\w.-]+", user) else json.dumps(user, ensure_ascii=False),
     )
     sources = "\n".join(_example()[platform] for platform in chosen)
-    files = {
-        folder / "config.yaml": _CONFIG.format(desk=desk, sources=sources),
-        folder / ".env.example": _env_example(kind, sources),
-        folder / "mappings" / "90-ours.yaml": _ANSWERS.format(
+    texts = (
+        _CONFIG.format(desk=desk, sources=sources),
+        _env_example(kind, sources),
+        _ANSWERS.format(
             words=", ".join(_quoted(word.strip()) for word in words.split(",") if word.strip()) or '"help"',
             escalation=_tag(tag),
         ),
-    }
-    present = [str(file) for file in (*files, folder / "mappings" / "20-rules.yaml") if file.exists()]
-    if present and not force:
-        raise ConnectorError(f"there already: {', '.join(present)}; use --force to write over them")
+    )
     with resources.as_file(resources.files("connector") / "mappings") as shipped:
         shutil.copytree(shipped, folder / "mappings", dirs_exist_ok=True)
     _set_speed(folder / "mappings" / "35-deadlines.yaml", speed)
-    for file, text in files.items():
+    for file, text in zip(ours, texts, strict=True):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
         say.data(f"wrote {file}")
@@ -218,7 +224,7 @@ def _helpdesk(yes: bool) -> str:
 def _env_example(helpdesk: str, sources: str) -> str:
     names = dict.fromkeys(re.findall(r"!env (\w+)", sources))
     head = "# Copy to .env; connector reads it beside config.yaml. Never commit .env.\n"
-    return head + _DESK_SECRETS[helpdesk] + "".join(f"{name}=\n" for name in names)
+    return head + _DESK_SECRETS[helpdesk] + "".join(f"{_SECRET_WORDS.get(name, '')}{name}=\n" for name in names)
 
 
 def _subdomain(text: str) -> str:
@@ -261,7 +267,7 @@ def sandbox_zendesk(
         say.data(address)
         say.notice(f"tickets for a person: {address}/ · API: {address}/api/v2 · admin@example.com, token sandbox")
 
-    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+    with _served(host, port):
         serve(host, port, data, webhook_url=webhook_url, webhook_secret=webhook_secret, ready=ready)
 
 
@@ -287,7 +293,21 @@ def sandbox_freshdesk(
         say.data(address)
         say.notice(f"tickets for a person: {address}/ · API: {address}/api/v2 · API key: sandbox")
 
-    serve(host, port, data, webhook_url, webhook_secret, ready=ready, webhook_header=webhook_header)
+    with _served(host, port):
+        serve(host, port, data, webhook_url, webhook_secret, ready=ready, webhook_header=webhook_header)
+
+
+@contextlib.contextmanager
+def _served(host: str, port: int) -> Iterator[None]:
+    """A sandbox runs until Ctrl-C; where it cannot listen, that is said."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    except OSError as error:
+        raise ConnectorError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; --port 0 takes a free one"
+        ) from None
 
 
 COMMANDS = (demo, init, sandbox)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -180,6 +181,13 @@ def test_an_unknown_platform_is_told_and_nothing_written(tmp_path: Path) -> None
     assert not (tmp_path / "new").exists()
 
 
+def test_it_asks_nothing_where_it_would_write_over_something(tmp_path: Path) -> None:
+    made = init(tmp_path / "new")
+    done = made.run("init", str(made.path), input="webhook\n")
+
+    assert (done.exit_code, "there already" in done.stderr, "1. On which" in done.stderr) == (1, True, False)
+
+
 @pytest.mark.parametrize("present", ["config.yaml", ".env.example", "mappings/20-rules.yaml"])
 def test_it_writes_over_nothing_unless_told(tmp_path: Path, present: str) -> None:
     made = init(tmp_path / "new")
@@ -257,3 +265,16 @@ def test_a_running_one_is_known_reloaded_and_ends_clean(tmp_path: Path, sandbox:
         assert refused.exit_code == 78
         assert [json.loads(line)["event"] for line in rest.splitlines()][-1] == "stopped"
         assert not running_here.file.with_name("config.yaml.pid").exists()
+
+
+@pytest.mark.parametrize("kind", ["zendesk", "freshdesk"])
+def test_a_sandbox_whose_port_is_taken_says_so_with_the_way_out(tmp_path: Path, kind: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = Folder(tmp_path).run("sandbox", kind, "--port", str(port))
+
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"error: cannot listen on 127.0.0.1:{port}: ")
+    assert done.stderr.endswith("; --port 0 takes a free one\n")

@@ -28,7 +28,7 @@ from connector.model import (
     Request,
     utc,
 )
-from connector.sources.base import Source, SourceCapabilities, SourceOptions
+from connector.sources.base import Source, SourceCapabilities, SourceOptions, WebAddress
 from connector.sources.discourse.forum import Forum
 from connector.sources.discourse.window import Stream, Watched, Window
 from connector.sources.discourse.words import (
@@ -63,7 +63,7 @@ _HELD = "the forum holds it until a moderator approves it: it is not published y
 class DiscourseOptions(SourceOptions):
     """An account of the forum and a key for it (Admin → Advanced → API keys)."""
 
-    base_url: str = Field(description="address of the forum, such as https://forum.example.com")
+    base_url: WebAddress = Field(description="address of the forum, such as https://forum.example.com")
     api_username: str = Field(description="name of the account that reads and answers; not an administrator")
     api_key: SecretStr = Field(description="an API key for that one account")
     webhook_secret: SecretStr | None = Field(
@@ -90,13 +90,6 @@ class DiscourseOptions(SourceOptions):
     )
     max_length: int = Field(default=32_000, ge=1, description="characters of a post; the forum's max post length")
     max_parts: int = Field(default=2, ge=1, le=20, description="posts a longer reply may be split into")
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("has to begin with https://")
-        return value.rstrip("/")
 
     @field_validator("api_username")
     @classmethod

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
 from connector.errors import AuthFailed, BadAnswer, Closed, ConnectorError, Gone, Rejected, Uncertain, Unsupported
 from connector.http import Http
@@ -26,7 +26,7 @@ from connector.model import (
     Request,
     utc,
 )
-from connector.sources.base import Source, SourceCapabilities, SourceOptions
+from connector.sources.base import Source, SourceCapabilities, SourceOptions, WebAddress
 from connector.sources.mastodon.media import Media
 from connector.sources.mastodon.server import Server
 from connector.sources.mastodon.window import Watched, Window
@@ -56,7 +56,7 @@ _REMEMBERED_HOURS = 48.0
 class MastodonOptions(SourceOptions):
     """An account and a token of its own application (Preferences → Development → New application)."""
 
-    server: str = Field(description="address of the account's server, such as https://mastodon.social")
+    server: WebAddress = Field(description="address of the account's server, such as https://mastodon.social")
     access_token: SecretStr = Field(description="access token with the scopes read, write:statuses and write:media")
     notifications: tuple[Kind, ...] = Field(
         default=("mention",),
@@ -77,13 +77,6 @@ class MastodonOptions(SourceOptions):
     )
     watch_every: float = Field(default=300.0, ge=0, description="seconds between two such looks")
     max_parts: int = Field(default=4, ge=1, le=20, description="posts a longer reply may be split into")
-
-    @field_validator("server")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("has to begin with https://")
-        return value.rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)

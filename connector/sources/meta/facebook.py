@@ -22,14 +22,12 @@ from connector.sources.meta.words import (
     fb_place,
     fb_post,
     instant,
-    kept_message,
     memo_of,
 )
 
 _COMMENT = "id,message,from,created_time,permalink_url,parent{id,message,from,permalink_url},attachment"
 _POST = "id,message,from,created_time,permalink_url,full_picture"
 _COMMENTS = f"comments.filter(stream).order(reverse_chronological).limit(50){{{_COMMENT}}}"
-_MESSAGES = "updated_time,messages.limit(25){id,message,from,to,created_time,attachments}"
 
 
 class Facebook(MetaSource):
@@ -153,7 +151,7 @@ class Facebook(MetaSource):
                 answer = self._graph.get(f"{self._us}/tagged", operation="tagged", fields=_POST, limit=most)
                 swept.mentions += [self._post(post) for post in listed(answer)]
         if self.options.messages:
-            self._messages(since, swept)
+            self._messages(self._us, "messenger", since, swept)
         return swept
 
     def _look_through(self, post: Mapping[str, Any], since: float, swept: Swept) -> None:
@@ -183,26 +181,6 @@ class Facebook(MetaSource):
         ]
         oldest = min((instant(one["created_time"]).timestamp() for one in comments), default=0.0)
         swept.threads[number] = 0.0 if whole else oldest
-
-    def _messages(self, since: float, swept: Swept) -> None:
-        def ask(**more: str) -> Mapping[str, Any]:
-            return self._graph.get(
-                f"{self._us}/conversations",
-                operation="conversations",
-                platform="messenger",
-                fields=_MESSAGES,
-                limit="25",
-                **more,
-            )
-
-        threads, _ = pages(
-            lambda after: ask(after=after), ask(), lambda one: instant(one["updated_time"]).timestamp() >= since
-        )
-        for thread in threads:
-            for one in listed(thread.get("messages") or {"data": []}):
-                swept.mentions.append(
-                    kept_message(one, source=self.name, platform="facebook", web=self.options.web, us=self._us)
-                )
 
     def _post(self, post: Mapping[str, Any]) -> Mention:
         return fb_post(post, source=self.name, web=self.options.web, us=self._us)

@@ -22,14 +22,12 @@ from connector.sources.meta.words import (
     ig_pictures,
     ig_place,
     instant,
-    kept_message,
     memo_of,
 )
 
 _COMMENT = "id,text,timestamp,username,from,parent_id"
 _COMMENTS = f"comments.limit(50){{{_COMMENT},replies.limit(50){{{_COMMENT}}}}}"
 _MEDIA = "id,caption,permalink,timestamp,username,media_url,thumbnail_url"
-_MESSAGES = "updated_time,messages.limit(25){id,message,from,to,created_time,attachments}"
 
 
 class Instagram(MetaSource):
@@ -180,7 +178,7 @@ class Instagram(MetaSource):
             for media in listed(answer):
                 self._look_through(media, since, swept)
         if self.options.messages:
-            self._messages(since, swept)
+            self._messages(self._actor, "instagram", since, swept)
         return swept
 
     def _look_through(self, media: Mapping[str, Any], since: float, swept: Swept) -> None:
@@ -209,23 +207,3 @@ class Instagram(MetaSource):
         ]
         if whole:
             swept.threads[number] = 0.0
-
-    def _messages(self, since: float, swept: Swept) -> None:
-        def ask(**more: str) -> Mapping[str, Any]:
-            return self._graph.get(
-                f"{self._actor}/conversations",
-                operation="conversations",
-                platform="instagram",
-                fields=_MESSAGES,
-                limit="25",
-                **more,
-            )
-
-        threads, _ = pages(
-            lambda after: ask(after=after), ask(), lambda one: instant(one["updated_time"]).timestamp() >= since
-        )
-        for thread in threads:
-            for one in listed(thread.get("messages") or {"data": []}):
-                swept.mentions.append(
-                    kept_message(one, source=self.name, platform="instagram", web=self.options.web, us=self._us)
-                )

@@ -33,7 +33,7 @@ from connector.model import (
     Request,
     utc,
 )
-from connector.sources.base import Source, SourceCapabilities, SourceOptions
+from connector.sources.base import Source, SourceCapabilities, SourceOptions, WebAddress
 from connector.sources.telegram.bot import BadPhoto, Bot, File, Moved
 from connector.sources.telegram.updates import ALLOWED, PAGE, Albums, Memory, Sieve, as_update
 from connector.sources.telegram.words import Place, Reader, id_of, link_in, memo_of, url_of, utf16
@@ -71,14 +71,14 @@ class TelegramOptions(SourceOptions):
     )
     poll: float = Field(default=0.5, ge=0.05, description="seconds between two pulls; default with a webhook: 30")
     long_poll: int = Field(default=4, ge=0, le=10, description="seconds Telegram may wait for something to tell")
-    webhook_url: str | None = Field(
+    webhook_url: WebAddress | None = Field(
         default=None, description="our public https address ending in /hooks/NAME; Telegram is told it at the start"
     )
     webhook_secret: SecretStr | None = Field(
         default=None, description="what Telegram sends with every call: 1 to 256 letters, digits, _ and -"
     )
     max_parts: int = Field(default=4, ge=1, le=20, description="messages a longer reply may be split into")
-    server: str = Field(default="https://api.telegram.org", description="address of the Bot API server")
+    server: WebAddress = Field(default="https://api.telegram.org", description="address of the Bot API server")
 
     @field_validator("token")
     @classmethod
@@ -86,13 +86,6 @@ class TelegramOptions(SourceOptions):
         if not _TOKEN.fullmatch(value.get_secret_value()):
             raise ValueError("is not of the form 123456:letters, as @BotFather gives it")
         return value
-
-    @field_validator("server", "webhook_url")
-    @classmethod
-    def _is_address(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("has to begin with https://")
-        return value.rstrip("/") if value is not None else None
 
     @field_validator("webhook_secret")
     @classmethod

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from connector import log
 from connector.adapter import Hook
@@ -38,7 +38,7 @@ from connector.model import (
     ReplyLimits,
     Request,
 )
-from connector.sources.base import Source, SourceCapabilities, SourceOptions
+from connector.sources.base import Source, SourceCapabilities, SourceOptions, WebAddress
 from connector.sources.vk.answers import Answers
 from connector.sources.vk.api import Api, Json
 from connector.sources.vk.files import Uploads, with_links
@@ -81,14 +81,9 @@ class VkOptions(SourceOptions):
     max_parts: int = Field(
         default=4, ge=1, le=20, description="comments or messages a longer reply may be split into"
     )
-    server: str = Field(default="https://api.vk.com", description="address of the API; https://api.vk.ru is the same")
-
-    @field_validator("server")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("has to begin with https://")
-        return value.rstrip("/")
+    server: WebAddress = Field(
+        default="https://api.vk.com", description="address of the API; https://api.vk.ru is the same"
+    )
 
     @model_validator(mode="before")
     @classmethod
