@@ -481,7 +481,7 @@ def _first_of(lane: Any) -> Any:
 _PROMOTE = bulk(
     lambda _, given: (
         sa.update(deliveries)
-        .where(deliveries.c.id.in_(sa.select(_first_of(given["lane"]))))
+        .where(deliveries.c.id.in_(given.each(_first_of(given["lane"]))))
         .values(state=sa.literal_column("'ready'"), due_at=sa.bindparam("at", type_=sa.Double))
     ),
     lane=deliveries.c.lane.type,
