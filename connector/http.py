@@ -156,6 +156,7 @@ class Http:
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._pools: list[HTTPConnectionPool] = []
+        self._behind_proxy: dict[str, bool] = {}
         self._patience = urllib3.Timeout(connect=timeout[0], read=timeout[1])
         self._lock = threading.Lock()
 
@@ -288,7 +289,7 @@ class Http:
     ) -> Answer:
         try:
             answer = None
-            if method not in ("GET", "HEAD") and auth is None and not params and _is_plain(url, headers):
+            if method not in ("GET", "HEAD") and auth is None and not params and self._is_plain(url, headers):
                 answer = self._straight(method, url, data, headers)
             if answer is None or (harmless and answer.status in _REDIRECTED):
                 answer = self._roundabout(method, url, params, data, headers, auth, operation, harmless)
@@ -300,6 +301,25 @@ class Http:
             kind = BadAnswer if harmless else Uncertain
             raise kind("the answer is larger than 32 MB", service=self.service, operation=operation)
         return Answer(answer.status, answer.headers, answer.body, answer.url)
+
+    def _is_plain(self, url: str, headers: Mapping[str, str]) -> bool:
+        """Whether a call can be sent as it stands: nothing to encode or to refuse, and no proxy in between."""
+        return (
+            _PLAIN.fullmatch(url) is not None
+            and all(value.isascii() and value.isprintable() and value[:1] != " " for value in headers.values())
+            and not self._proxied(url)
+        )
+
+    def _proxied(self, url: str) -> bool:
+        """Whether the environment names a proxy for this place; looked up once, for it goes through all of it."""
+        parts = urlsplit(url)
+        place = f"{parts.scheme}://{parts.netloc}"
+        known = self._behind_proxy.get(place)
+        if known is None:
+            if len(self._behind_proxy) >= _MOST_PLACES:
+                self._behind_proxy.clear()
+            known = self._behind_proxy[place] = bool(_proxies(url))
+        return known
 
     def _straight(self, method: str, url: str, data: bytes | None, headers: Mapping[str, str]) -> _Raw:
         """One exchange on a kept connection of this thread: less than half of what it costs through `requests`."""
@@ -445,15 +465,6 @@ class _Raw:
     headers: Mapping[str, str]
     body: bytes | None
     url: str
-
-
-def _is_plain(url: str, headers: Mapping[str, str]) -> bool:
-    """Whether a call can be sent as it stands: nothing to encode or to refuse, and no proxy in between."""
-    return (
-        _PLAIN.fullmatch(url) is not None
-        and all(value.isascii() and value.isprintable() and value[:1] != " " for value in headers.values())
-        and not _proxies(url)
-    )
 
 
 def _read(response: urllib3.response.BaseHTTPResponse, limit: int) -> bytes | None:

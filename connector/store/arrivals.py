@@ -159,12 +159,16 @@ def author_of(mention: Mention) -> str:
 
 def _muted(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], str]:
     """Whose mentions become no tickets any more, and why."""
-    authors = sorted({author_of(a.mention) for a in arrivals})
-    rows = _MUTED.run(tx, [{"author": author} for author in authors])
+    people = sorted({(a.mention.source, author_of(a.mention)) for a in arrivals})
+    rows = _MUTED.run(tx, [{"source": source, "author": author} for source, author in people])
     return {(row.source, row.author): f"author muted by an agent on ticket {row.ticket}" for row in rows}
 
 
-_MUTED = bulk(lambda _, given: sa.select(muted).where(given.among(muted.c.author, "author")), author=sa.Text())
+_MUTED = bulk(
+    lambda _, given: sa.select(muted).where(muted.c.source == given["source"], muted.c.author == given["author"]),
+    source=sa.Text(),
+    author=sa.Text(),
+)
 
 
 def _id(arrival: Arrival) -> tuple[str, str]:
