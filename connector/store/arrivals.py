@@ -348,7 +348,7 @@ def accept_replies(tx: Tx, helpdesk: str, ticket: TicketId, found: Sequence[Repl
     if links:
         wanted = [r for r in found if r.public and r.by_agent and not r.ours]
         ours = _own_receipts(tx, helpdesk, [r.id for r in wanted])
-        links = _moved_first(tx, helpdesk, ticket, links) if wanted else links
+        links = _moved_first(tx, links) if wanted and len(links) > 1 else links
         meant = [(r, link) for r in wanted if r.id not in ours and (link := _meant(r, links)) is not None]
         rows = [
             {"helpdesk": helpdesk, "comment": r.id, "ticket": ticket, "conversation": link.id, "received_at": at}
@@ -398,11 +398,11 @@ _LINKS = (
 )
 
 
-def _moved_first(tx: Tx, helpdesk: str, ticket: TicketId, links: Sequence[Any]) -> Sequence[Any]:
-    """With the conversation first that was moved to private: what agents write then is for the person alone."""
-    where = sa.and_(private_moves.c.helpdesk == helpdesk, private_moves.c.ticket == ticket)
-    private = tx.execute(sa.select(private_moves.c.private).where(where)).scalar()
-    return sorted(links, key=lambda link: link.id != private) if private is not None else links
+def _moved_first(tx: Tx, links: Sequence[Any]) -> Sequence[Any]:
+    """With those first that were moved to private: what agents write then is for the person alone."""
+    among = private_moves.c.private.in_([link.id for link in links])
+    private = set(tx.execute(sa.select(private_moves.c.private).where(among)).scalars())
+    return sorted(links, key=lambda link: link.id not in private)
 
 
 def _meant(reply: Reply, links: Sequence[Any]) -> Any:

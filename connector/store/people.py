@@ -158,7 +158,7 @@ def forget(tx: Tx, author: str) -> Known:
             gone.update(_erase(tx, rows, _forgotten))
         for chunk in _chunks(places):
             _erase_quotes(tx, chunk, gone)
-        tx.execute(sa.delete(private_moves).where(private_moves.c.author == author))
+        _erase_moves(tx, private_moves.c.author == author)
         for chunk in _chunks(alone):
             _erase_answers(tx, chunk)
             tx.execute(
@@ -287,6 +287,13 @@ def _erase_answers(tx: Tx, places: Sequence[int]) -> None:
     )
 
 
+def _erase_moves(tx: Tx, which: Any) -> None:
+    """Nobody is waited for there any more. The row stays: by it, what agents write goes to the private conversation
+    and not to whoever else talks on the ticket in public, and its count of askings is part of keys."""
+    ended = sa.func.coalesce(private_moves.c.ended_at, now(tx))
+    tx.execute(sa.update(private_moves).where(which).values(author="", ended_at=ended))
+
+
 def _carrying(author: str) -> Any:
     """The digests and notes about storms in which this author is quoted."""
     said = sa.select(deliveries.c.id).join(mentions, mentions.c.id == deliveries.c.mention)
@@ -334,7 +341,9 @@ def expire(tx: Tx, days: float, limit: int) -> int:
     if rows:
         with _overwritten(tx):
             _erase(tx, rows, _expired)
-            _erase_answers(tx, sorted({row.conversation for row in rows}))
+            places = sorted({row.conversation for row in rows})
+            _erase_answers(tx, places)
+            _erase_moves(tx, private_moves.c.conversation.in_(places))
             _erase_bulletins(tx, _OLD_BULLETINS.where(deliveries.c.ended_at < before, deliveries.c.state == "done"))
     return len(rows)
 

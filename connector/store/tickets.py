@@ -140,7 +140,9 @@ _TAKEN = (
 
 
 def _taken_back(before: Reply, current: Reply | None) -> bool:
-    """Whether what was public when we took it is so no more."""
+    """Whether what was public when we took it is so no more; what nobody wrote on a ticket never stood there."""
+    if before.answers:
+        return False
     return current is None or not current.public or (current.redacted and not before.redacted)
 
 
