@@ -52,6 +52,6 @@ def overtaken(turn: Turn, target: Mention | None) -> str:
 
 
 def _more(turn: Turn, target: Mention) -> bool:
-    """Whether its author changed it, took it back or wrote once more."""
+    """Whether its author changed it, took it back or wrote once more, or one of us answered on the platform."""
     heard = turn.claim.heard
-    return any(later.author.id == target.author.id for later in heard[heard.index(target) + 1 :])
+    return any(later.own or later.author.id == target.author.id for later in heard[heard.index(target) + 1 :])
