@@ -266,22 +266,30 @@ class ReplyPuller(Puller):
                 # on a closed ticket they may also have moved with a merge that cannot be told
                 tickets.recall(tx, self.name, ticket, replies, recalled_html, missing=not closed)
             if state is not None:
-                self._heed(tx, state, read_at)
+                self._heed(tx, state)
             if merge is not None:
-                tickets.move(tx, self.name, ticket, merge)
+                tickets.move(tx, self.name, ticket, merge)  # whoever waits, waits on: closed is only this ticket
+            elif state is not None:
+                watches.heed(tx, self.name, state, self.helpdesk.options.commands.do_not_reply, read_at)
             return new
 
-        new = self._do(store)
+        try:
+            new = self._do(store)
+        except Temporary:
+            raise
+        except ConnectorError as error:
+            self._log.error("ticket cannot be stored", ticket=ticket, why=error.sentence)
+            self._later(ticket, _ASIDE)
+            return
         if new:
             self._log.info("replies accepted", ticket=ticket, new=new)
         if merge is not None:
             self._log.info("ticket merged, its conversation moves", ticket=ticket, into=merge.into)
 
-    def _heed(self, tx: Tx, state: TicketState, read_at: float) -> None:
+    def _heed(self, tx: Tx, state: TicketState) -> None:
         """Remember how the ticket stands, and do what its tags ask."""
         commands = self.helpdesk.options.commands
         tickets.note_state(tx, self.name, state)
-        watches.heed(tx, self.name, state, commands.do_not_reply, read_at)
         if commands.mute_author:
             change = tickets.mute if commands.mute_author in state.tags else tickets.unmute
             change(tx, self.name, state.ticket)
