@@ -266,11 +266,7 @@ class ReplyPuller(Puller):
                 # on a closed ticket they may also have moved with a merge that cannot be told
                 tickets.recall(tx, self.name, ticket, replies, recalled_html, missing=not closed)
             if state is not None:
-                self._heed(tx, state)
-            if merge is not None:
-                tickets.move(tx, self.name, ticket, merge)  # whoever waits, waits on: closed is only this ticket
-            elif state is not None:
-                watches.heed(tx, self.name, state, self.helpdesk.options.commands.do_not_reply, read_at)
+                self._heed(tx, state, read_at, merge)
             return new
 
         try:
@@ -286,7 +282,7 @@ class ReplyPuller(Puller):
         if merge is not None:
             self._log.info("ticket merged, its conversation moves", ticket=ticket, into=merge.into)
 
-    def _heed(self, tx: Tx, state: TicketState) -> None:
+    def _heed(self, tx: Tx, state: TicketState, read_at: float, merge: Merge | None) -> None:
         """Remember how the ticket stands, and do what its tags ask."""
         commands = self.helpdesk.options.commands
         tickets.note_state(tx, self.name, state)
@@ -299,6 +295,10 @@ class ReplyPuller(Puller):
                 self._log.info("moved to private", ticket=state.ticket)
         if commands.release_reply and commands.release_reply in state.tags:
             tickets.release(tx, self.name, state.ticket, commands.release_reply)
+        if merge is not None:
+            tickets.move(tx, self.name, state.ticket, merge)  # whoever waits, waits on: only this ticket is closed
+        else:
+            watches.heed(tx, self.name, state, commands.do_not_reply, read_at)
 
     def _later(self, ticket: TicketId, seconds: float) -> None:
         self._do(lambda tx: delay_wakeup(tx, self.name, ticket, seconds))

@@ -19,6 +19,7 @@ from connector.model import Author, Mention, Reply, decode, encode
 from connector.store import journal
 from connector.store.bulk import bulk
 from connector.store.store import Tx, now
+from connector.store.storms import counted
 from connector.store.tables import (
     conversations,
     deliveries,
@@ -159,6 +160,7 @@ def forget(tx: Tx, author: str) -> Known:
         for chunk in _chunks(places):
             _erase_quotes(tx, chunk, gone)
         _erase_moves(tx, private_moves.c.author == author)
+        _erase_sightings(tx, author)
         for chunk in _chunks(alone):
             _erase_answers(tx, chunk)
             tx.execute(
@@ -285,6 +287,14 @@ def _erase_answers(tx: Tx, places: Sequence[int]) -> None:
         .where(*ours, deliveries.c.body.is_not(None))
         .values(body=None, checked_at=sa.func.coalesce(deliveries.c.checked_at, now(tx)))
     )
+
+
+def _erase_sightings(tx: Tx, author: str) -> None:
+    """They were counted by a digest that whoever knows the author could make again; they stay one person."""
+    mine = sightings.c.author == counted(author)
+    first = tx.execute(sa.select(sa.func.min(sightings.c.delivery)).where(mine)).scalar()
+    if first is not None:
+        tx.execute(sa.update(sightings).where(mine).values(author=f"forgotten {first}"))
 
 
 def _erase_moves(tx: Tx, which: Any) -> None:
