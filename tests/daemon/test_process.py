@@ -135,6 +135,15 @@ def test_the_conversation_of_a_merged_ticket_is_answered_from_the_one_that_survi
     assert len(world.sandbox.tickets()) == 2
 
 
+def test_every_loop_ends_with_the_process(small: DaemonWorld) -> None:
+    before = set(threading.enumerate())
+    one = small.start()
+    ours = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("pull-")]
+    assert {"pull-reconciler", "pull-storms", "pull-deadlines", "pull-retention"} <= {thread.name for thread in ours}
+    one.stop()
+    assert [thread.name for thread in ours if thread.is_alive()] == []
+
+
 # --- reload ---
 
 
