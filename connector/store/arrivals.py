@@ -34,6 +34,9 @@ from connector.store.tables import (
     wakeups,
 )
 
+MADE = "connector:"
+"""How the id of an answer begins that stands on no ticket, since nobody wrote it."""
+
 _CHUNK = 500
 
 

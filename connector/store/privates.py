@@ -25,7 +25,7 @@ from connector.model import (
     key_of,
     utc,
 )
-from connector.store.arrivals import Arrival, accept_answer, accept_mentions, author_of, bear
+from connector.store.arrivals import MADE, Arrival, accept_answer, accept_mentions, author_of, bear
 from connector.store.store import Tx, insert, now
 from connector.store.tables import conversations, deliveries, mentions, private_moves, tickets
 
@@ -61,7 +61,7 @@ def heed(tx: Tx, helpdesk: str, ticket: TicketId, tag: str, *, there: bool) -> b
     key = key_of("private", helpdesk, ticket, str(count))
     bear(tx, [born | {"conversation": conversation, "key": key}], at)
     if said is not None:
-        ident = CommentId(f"connector:private:{ticket}:{count}")
+        ident = CommentId(f"{MADE}private:{ticket}:{count}")
         line = Reply(ticket, ident, True, False, "", utc(at), "connector", answers=said.external_id, asked=True)
         accept_answer(tx, helpdesk, conversation, line)
     return said is not None

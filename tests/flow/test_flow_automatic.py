@@ -190,6 +190,19 @@ def test_a_mapping_that_does_not_want_it_any_more_is_heard(house: Callable[..., 
     assert any("switched off" in note for note in notes(here))
 
 
+def test_a_ticket_found_again_under_another_mapping_gets_no_empty_answer(house: Callable[..., House]) -> None:
+    here = house()
+    here.desk.faults.order("send", Uncertain("the connection broke"), after=True)
+    here.say(grateful())
+    other = house(MAPPING.replace("confidence: 0.5", "").replace("words: [thank you]", "words: [cheers]"))
+    here.wiring = replace(here.wiring, policy=other.wiring.policy)
+    here.at += 600
+    here.carry()
+
+    assert (len(here.tickets), here.source.posts) == (1, [])
+    assert not any("utomatic" in note for note in notes(here))
+
+
 def told_of_recall(here: House) -> int:
     """The ticket is looked at, with nothing on it that an agent wrote."""
     ticket = next(number for number, one in here.desk.tickets.items() if one is here.tickets[0])
