@@ -26,7 +26,7 @@ from connector.model import (
     key_of,
 )
 from connector.store import journal
-from connector.store.arrivals import bear, wake
+from connector.store.arrivals import MADE, bear, wake
 from connector.store.store import Tx, insert, now
 from connector.store.tables import conversations, deliveries, mentions, muted, parts, replies, tickets
 
@@ -187,14 +187,19 @@ def unmute(tx: Tx, helpdesk: str, ticket: TicketId) -> int:
 
 
 def release(tx: Tx, helpdesk: str, ticket: TicketId, tag: str) -> int:
-    """Let the held replies of a ticket go because it carries this tag, and have the tag taken off; how many went."""
-    rows = tx.execute(
-        sa.select(deliveries.c.id, deliveries.c.conversation, deliveries.c.source, deliveries.c.fence)
+    """Let the held replies of a ticket go because it carries this tag, and have the tag taken off; how many went.
+    What nobody wrote does not go along with what agents did, only alone."""
+    held = tx.execute(
+        sa.select(
+            deliveries.c.id, deliveries.c.conversation, deliveries.c.source, deliveries.c.fence, replies.c.comment
+        )
+        .join(replies, replies.c.id == deliveries.c.reply)
         .join(conversations, conversations.c.id == deliveries.c.conversation)
         .where(conversations.c.helpdesk == helpdesk, conversations.c.ticket == ticket)
         .where(deliveries.c.kind == "reply", deliveries.c.state == "held")
         .order_by(deliveries.c.id)
     ).all()
+    rows = [row for row in held if not row.comment.startswith(MADE)] or held
     for row in rows:
         journal.release(tx, row.id)
     if rows:

@@ -203,6 +203,23 @@ def test_a_ticket_found_again_under_another_mapping_gets_no_empty_answer(house: 
     assert not any("utomatic" in note for note in notes(here))
 
 
+def test_releasing_what_an_agent_wrote_does_not_release_the_automatic_answer(house: Callable[..., House]) -> None:
+    here = house(MAPPING.replace("You are welcome", "Call +7 495 123-45-67") + "guard: {region: RU}\n")
+    here.say(grateful())
+    ticket = next(number for number, one in here.desk.tickets.items() if one is here.tickets[0])
+    theirs = Reply(ticket, CommentId("c1"), True, True, "<p>Call +7 495 765-43-21</p>", DAY)
+    here.desk.replies[theirs.id] = theirs
+    here.turn(lambda tx: accept_replies(tx, "desk", ticket, [theirs], None))
+    here.carry()
+    assert here.turn(lambda tx: tickets.release(tx, "desk", ticket, "release_reply")) == 1
+    here.carry()
+    assert here.source.texts == ["Call +7 495 765-43-21"]
+
+    assert here.turn(lambda tx: tickets.release(tx, "desk", ticket, "release_reply")) == 1  # said once more
+    here.carry()
+    assert len(here.source.posts) == 2
+
+
 def told_of_recall(here: House) -> int:
     """The ticket is looked at, with nothing on it that an agent wrote."""
     ticket = next(number for number, one in here.desk.tickets.items() if one is here.tickets[0])
