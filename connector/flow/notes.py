@@ -173,9 +173,8 @@ def moved_note(ticket: TicketId, reply_private: str, receipts: Sequence[Receipt]
 def not_moved_note(ticket: TicketId, why: str) -> CommentDraft:
     """The line has become needless before it could be posted."""
     told = escape(f"{why[:1].upper()}{why[1:]}.")
-    return CommentDraft(
-        ticket, f"<p><strong>Nobody is asked for a private message any more</strong></p><p>{told}</p>"
-    )
+    heading = "The line that asks for a private message was not posted"
+    return CommentDraft(ticket, f"<p><strong>{heading}</strong></p><p>{told}</p>")
 
 
 def reminder_note(ticket: TicketId, seconds: float) -> CommentDraft:
