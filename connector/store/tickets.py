@@ -188,7 +188,10 @@ def unmute(tx: Tx, helpdesk: str, ticket: TicketId) -> int:
 
 def release(tx: Tx, helpdesk: str, ticket: TicketId, tag: str) -> int:
     """Let the held replies of a ticket go because it carries this tag, and have the tag taken off; how many went.
-    What nobody wrote does not go along with what agents did, only alone."""
+    What nobody wrote does not go along with what agents did, only alone; and while the tag is still to be taken off
+    for those before, it says nothing about what is held since."""
+    if _coming_off(tx, helpdesk, ticket, tag):
+        return 0
     held = tx.execute(
         sa.select(
             deliveries.c.id, deliveries.c.conversation, deliveries.c.source, deliveries.c.fence, replies.c.comment
@@ -208,3 +211,15 @@ def release(tx: Tx, helpdesk: str, ticket: TicketId, tag: str) -> int:
         born = {"kind": "note", "account": helpdesk, "source": rows[0].source, "body": encode(off), "key": key}
         bear(tx, [born | {"conversation": rows[0].conversation, "state": "", "reason": ""}], now(tx))
     return len(rows)
+
+
+def _coming_off(tx: Tx, helpdesk: str, ticket: TicketId, tag: str) -> bool:
+    """Whether a note that takes this tag off is on its way."""
+    notes = (
+        sa.select(deliveries.c.body)
+        .join(conversations, conversations.c.id == deliveries.c.conversation)
+        .where(conversations.c.helpdesk == helpdesk, conversations.c.ticket == ticket)
+        .where(deliveries.c.kind == "note", deliveries.c.state.in_(("ready", "blocked", "intent")))
+    )
+    bodies = tx.execute(notes).scalars()
+    return any(body and tag in decode(CommentDraft, body).settings.untag for body in bodies)
