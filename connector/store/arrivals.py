@@ -9,7 +9,7 @@ settler locks; so nothing has to be searched for at claim time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,9 +65,28 @@ class Pull:
 def accept_mentions(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
     """Store these mentions in this order; for each whether it was new."""
     fresh: list[bool] = []
-    for start in range(0, len(arrivals), _CHUNK):
-        fresh += _accept(tx, arrivals[start : start + _CHUNK])
+    for batch in _batches(arrivals):
+        fresh += _accept(tx, batch)
     return fresh
+
+
+def _batches(arrivals: Sequence[Arrival]) -> Iterator[Sequence[Arrival]]:
+    """So many at once; a post of our own not together with what it answers, which has to be stored to be found."""
+    start = 0
+    answerable: set[tuple[str, str]] = set()
+    for number, a in enumerate(arrivals):
+        said, parent = a.mention, a.mention.parent
+        answers = said.own and not answerable.isdisjoint(
+            {(said.source, a.conversation), (said.source, parent.id if parent else "")}
+        )
+        if answers or number - start == _CHUNK:
+            yield arrivals[start:number]
+            start = number
+            answerable.clear()
+        if not said.own:
+            answerable |= {(said.source, a.conversation), _id(a)}
+    if start < len(arrivals):
+        yield arrivals[start:]
 
 
 def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
