@@ -363,6 +363,10 @@ class Daemon:
             config = load_config(self.config.file)
             policy = triage.load(config.mappings, find=plugins.tone_detector)
             self._declare(config)
+        except Temporary as error:
+            self._seen = ()  # nothing is wrong with the files: they are taken up when the database is back
+            _notify("READY=1")
+            return [str(error)]
         except ConnectorError as error:
             problems = [str(p) for p in error.problems] if isinstance(error, ConfigError) else [str(error)]
             self._log.error(
