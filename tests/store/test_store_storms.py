@@ -286,6 +286,22 @@ def test_what_is_beyond_the_cap_is_held_and_told_in_one_digest(store: Store, wea
     sound(store)
 
 
+@pytest.mark.parametrize(
+    ("facts", "told_of"), [({"text": "I will sue"}, "I will sue"), ({"text": "", "deleted": True}, "message 3")]
+)
+def test_a_digest_tells_what_was_said_last(
+    store: Store, weather: Weather, mention: Any, facts: dict[str, Any], told_of: str
+) -> None:
+    placed = dict(weather.seen(watch=CAP) for _ in range(3))
+    for claimed in claim(store, 50):
+        where = placed[claimed.id].digest
+        settle(store, claimed, "held", reason=where) if where else done(store, claimed, ticket=str(claimed.id))
+    arrive(store, mention("m3", author=Author("u3"), thread_id="t3", version="2", **facts))
+    settle(store, one(store), "ignored", reason="edited, and there is no ticket to note it on")
+    assert gathered(store, NOON + 61) == 1
+    assert [b.note for b in bulletins(store)] == [f"{told_of} +0"]
+
+
 def test_a_digest_that_fails_leaves_its_mentions_held(store: Store, weather: Weather) -> None:
     placed = dict(weather.seen(watch=CAP) for _ in range(3))
     for claimed in claim(store, 50):
