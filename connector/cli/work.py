@@ -22,8 +22,8 @@ from connector.errors import BadHook, ConnectorError
 from connector.flow.intake import located
 from connector.model import Mention
 from connector.sources.manual import ManualOptions, mention_from_text, mentions_from_file
-from connector.store import Store, journal, watches
-from connector.store.arrivals import Arrival, accept_mentions
+from connector.store import Store, journal, privates, watches
+from connector.store.arrivals import Arrival
 from connector.store.silences import list_silences
 from connector.store.storms import active_storms
 from connector.yamlfile import did_you_mean
@@ -90,7 +90,7 @@ def submit(
         raise ConnectorError(error.sentence) from None
     found = _located(settings, name, mentions)
     with opened(settings, create=True) as store, store.begin() as tx:
-        fresh = accept_mentions(tx, found)
+        fresh = privates.accept(tx, found)
     say.data(f"{sum(fresh)} accepted, {len(fresh) - sum(fresh)} known already")
     if sum(fresh) and settings.store.startswith("sqlite") and running(settings) is None:
         say.notice("it waits until a connector runs: `connector run`")

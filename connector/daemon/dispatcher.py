@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -26,6 +27,7 @@ from connector.store import queue as deliveries
 from connector.store.arrivals import Arrival
 from connector.store.privates import accept
 from connector.store.queue import Intent, LeaseLost
+from connector.store.store import Collided
 
 T = TypeVar("T")
 
@@ -33,6 +35,7 @@ _IDLE = 0.5
 _FLOOD = 4
 _ASIDE = 0.5
 _MOST_JOBS = 400
+_AGAIN = 2
 _BUSY = 4
 _TOGETHER = 0.012
 _MOST_WAITING = 20_000
@@ -169,7 +172,7 @@ class Dispatcher:
         while self._running or self._jobs.qsize():
             jobs = self._gather()
             try:
-                self._turn(jobs)
+                self._take(jobs)
                 self._told("")
             except Temporary as error:
                 self._refuse(jobs, error)
@@ -200,6 +203,13 @@ class Dispatcher:
         except queue.Empty:
             pass
         return jobs
+
+    def _take(self, jobs: Sequence[_Job]) -> None:
+        """One turn; at once again when another replica's stood in its way: nobody has to come again for that."""
+        for _ in range(_AGAIN):
+            with suppress(Collided):
+                return self._turn(jobs)
+        return self._turn(jobs)
 
     def _turn(self, jobs: Sequence[_Job]) -> None:
         now = time.monotonic()

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from connector import app, log, plugins, triage
 from connector.adapter import ChallengeAnswer, Hook
@@ -26,10 +26,11 @@ from connector.daemon.dispatcher import Dispatcher, written
 from connector.daemon.eraser import Eraser
 from connector.daemon.metrics import exposition
 from connector.daemon.pullers import Puller, ReplyPuller, SourcePuller
+from connector.daemon.reconciler import Reconciler
 from connector.daemon.storms import StormWatch
 from connector.daemon.watcher import Watcher
 from connector.errors import ConfigError, ConnectorError, Temporary, Unsupported
-from connector.flow.deliver import Wiring, carry, reconcile, waiting
+from connector.flow.deliver import Wiring, carry
 from connector.flow.intake import arrivals, homes_for, located
 from connector.model import Mention
 from connector.server import Handlers, Listener, application
@@ -38,19 +39,20 @@ from connector.store import Claim, Outcome
 from connector.store.arrivals import release_pulls, wake
 from connector.store.journal import remember
 from connector.store.queue import LeaseLost
-from connector.store.reconcile import checked, doubtful, overdue, tell_waiting
 from connector.yamlfile import environment
+
+T = TypeVar("T")
 
 _WATCH = 1.0
 _STALE = 30.0
 _LOCATORS = 4
-_TEND = 3.0
+_LEAVE = 5.0
 
 
 class _Loop:
     """A thread that asks a puller for one pull after another until it is stopped; `nudge` cuts a wait short."""
 
-    def __init__(self, puller: Puller | Watcher | Eraser) -> None:
+    def __init__(self, puller: Puller | Reconciler | Watcher | Eraser | StormWatch) -> None:
         self.puller = puller
         self._nudged = threading.Event()
         self._stopped = False
@@ -166,10 +168,12 @@ class Daemon:
             worker.start()
             self._workers.append(worker)
         self._start_pullers()
-        threading.Thread(target=self._reconcile, name="reconciler", daemon=True).start()
-        self._watching.append(_Loop(Watcher(self._dispatcher, lambda: self._wiring)))
-        self._watching.append(_Loop(Eraser(self._dispatcher, lambda: self.config.retention_days)))
-        threading.Thread(target=self._tend, name="storms", daemon=True).start()
+        self._watching += [
+            _Loop(Reconciler(hand, self.owner, lambda: self._wiring)),
+            _Loop(Watcher(hand, lambda: self._wiring)),
+            _Loop(Eraser(hand, lambda: self.config.retention_days)),
+            _Loop(self._storms),
+        ]
         self._listener.start()
         self.address = self._listener.address
         self._remember_policy(ok=True, problems=[])
@@ -191,8 +195,9 @@ class Daemon:
         for loop in loops:
             loop.stop()
         self._dispatcher.stop_claiming()
-        for loop in loops:
-            loop.join(5)
+        grace = time.monotonic() + _LEAVE
+        for loop in loops:  # they all were told at once
+            loop.join(max(0.0, grace - time.monotonic()))
         with contextlib.suppress(ConnectorError):
             written(self._dispatcher.run(lambda tx: release_pulls(tx, self.owner)), 10)
         # that was a turn that claimed nothing, so no claim can come any more and the workers may go home
@@ -216,14 +221,17 @@ class Daemon:
         source = wiring.sources.get(name)
         if source is not None and source.capabilities.push:
             mentions = source.read_hook(hook)
-            if mentions and homes_for(source, wiring.sources):
-                return self._elsewhere.submit(self._receive_located, mentions, source, wiring.sources)
-            found = arrivals(mentions, source.options)
             wanted = source.hook_answer(hook)
-            if not found:
-                return _done({"accepted": 0, "duplicates": 0} if wanted is None else wanted)
+            if mentions and homes_for(source, wiring.sources):
+                accepted: Future[list[bool]] = self._elsewhere.submit(
+                    self._accept_located, mentions, source, wiring.sources
+                )
+            elif mentions:
+                accepted = self._dispatcher.accept(arrivals(mentions, source.options))
+            else:
+                accepted = _done([])
             return _then(
-                self._dispatcher.accept(found),
+                accepted,
                 lambda fresh: (
                     {"accepted": sum(fresh), "duplicates": len(fresh) - sum(fresh)} if wanted is None else wanted
                 ),
@@ -248,15 +256,14 @@ class Daemon:
         except Unsupported:
             raise LookupError(name) from None
 
-    def _receive_located(
+    def _accept_located(
         self, mentions: Sequence[Mention], source: Source, sources: Mapping[str, Source]
-    ) -> dict[str, Any]:
+    ) -> list[bool]:
         """A hook's mentions which another account may answer: it is asked first, outside the listener's thread."""
         found = located(mentions, source, sources)
         if self._draining:
             raise Temporary("stopping; come again", wait=5)
-        fresh = written(self._dispatcher.accept(found), 120)
-        return {"accepted": sum(fresh), "duplicates": len(fresh) - sum(fresh)}
+        return written(self._dispatcher.accept(found), 120)
 
     def _woken(self, name: str, woken: int) -> dict[str, Any]:
         loop = self._loops.get(name)
@@ -318,47 +325,6 @@ class Daemon:
         else:
             self._log.debug("delivery waits", reason=outcome.reason, wait=outcome.wait, **facts)
 
-    def _reconcile(self) -> None:
-        patience = self._wiring.patience
-        pause = min(60.0, max(0.2, min(patience.reconcile_after, patience.tell_after) / 4))
-        while not self._end.wait(pause):
-            if self._draining:
-                return
-            try:
-                work = self._dispatcher.run(lambda tx: doubtful(tx, self.owner, patience.reconcile_after, 50))
-                for claim in written(work, 60):
-                    self._check_again(claim)
-                late = self._dispatcher.run(lambda tx: overdue(tx, self.owner, patience.tell_after, 50))
-                for claim, why in written(late, 60):
-                    self._tell_waiting(claim, why)
-            except Temporary:
-                continue
-            except Exception:  # noqa: BLE001 - tried again at the next round
-                self._log.exception("reconciler failed")
-
-    def _tend(self) -> None:
-        while not self._end.wait(_TEND):
-            if self._draining:
-                return
-            try:
-                self._storms.tend_once()
-            except Temporary:
-                continue
-            except Exception:  # noqa: BLE001 - tried again at the next round
-                self._log.exception("storms cannot be tended")
-
-    def _check_again(self, claim: Claim) -> None:
-        told = reconcile(claim, self._wiring)
-        if told:
-            self._log.error("written more than once", delivery=claim.id, ticket=claim.ticket)
-        written(self._dispatcher.run(lambda tx: checked(tx, claim, told)), 60)
-
-    def _tell_waiting(self, claim: Claim, why: str) -> None:
-        note = waiting(claim, self._wiring, why or "it has not been its turn yet")
-        if note is not None:
-            written(self._dispatcher.run(lambda tx: tell_waiting(tx, claim, note)), 60)
-            self._log.warning("reply waits", delivery=claim.id, ticket=claim.ticket, why=why)
-
     # --- pullers ---
 
     def _start_pullers(self) -> None:
@@ -397,6 +363,10 @@ class Daemon:
             config = load_config(self.config.file)
             policy = triage.load(config.mappings, find=plugins.tone_detector)
             self._declare(config)
+        except Temporary as error:
+            self._seen = ()  # nothing is wrong with the files: they are taken up when the database is back
+            _notify("READY=1")
+            return [str(error)]
         except ConnectorError as error:
             problems = [str(p) for p in error.problems] if isinstance(error, ConfigError) else [str(error)]
             self._log.error(
@@ -495,8 +465,8 @@ def _notify(state: str) -> None:
         notifier.sendto((state + stamp).encode(), address.replace("@", "\0", 1) if address[0] == "@" else address)
 
 
-def _done(value: dict[str, Any] | str) -> Future[dict[str, Any] | str]:
-    future: Future[dict[str, Any] | str] = Future()
+def _done(value: T) -> Future[T]:
+    future: Future[T] = Future()
     future.set_result(value)
     return future
 

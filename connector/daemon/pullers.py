@@ -266,22 +266,26 @@ class ReplyPuller(Puller):
                 # on a closed ticket they may also have moved with a merge that cannot be told
                 tickets.recall(tx, self.name, ticket, replies, recalled_html, missing=not closed)
             if state is not None:
-                self._heed(tx, state, read_at)
-            if merge is not None:
-                tickets.move(tx, self.name, ticket, merge)
+                self._heed(tx, state, read_at, merge)
             return new
 
-        new = self._do(store)
+        try:
+            new = self._do(store)
+        except Temporary:
+            raise
+        except ConnectorError as error:
+            self._log.error("ticket cannot be stored", ticket=ticket, why=error.sentence)
+            self._later(ticket, _ASIDE)
+            return
         if new:
             self._log.info("replies accepted", ticket=ticket, new=new)
         if merge is not None:
             self._log.info("ticket merged, its conversation moves", ticket=ticket, into=merge.into)
 
-    def _heed(self, tx: Tx, state: TicketState, read_at: float) -> None:
+    def _heed(self, tx: Tx, state: TicketState, read_at: float, merge: Merge | None) -> None:
         """Remember how the ticket stands, and do what its tags ask."""
         commands = self.helpdesk.options.commands
         tickets.note_state(tx, self.name, state)
-        watches.heed(tx, self.name, state, commands.do_not_reply, read_at)
         if commands.mute_author:
             change = tickets.mute if commands.mute_author in state.tags else tickets.unmute
             change(tx, self.name, state.ticket)
@@ -291,6 +295,10 @@ class ReplyPuller(Puller):
                 self._log.info("moved to private", ticket=state.ticket)
         if commands.release_reply and commands.release_reply in state.tags:
             tickets.release(tx, self.name, state.ticket, commands.release_reply)
+        if merge is not None:
+            tickets.move(tx, self.name, state.ticket, merge)  # whoever waits, waits on: only this ticket is closed
+        else:
+            watches.heed(tx, self.name, state, commands.do_not_reply, read_at)
 
     def _later(self, ticket: TicketId, seconds: float) -> None:
         self._do(lambda tx: delay_wakeup(tx, self.name, ticket, seconds))

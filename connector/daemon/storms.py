@@ -14,6 +14,7 @@ from typing import TypeVar
 from connector import log
 from connector.daemon.dispatcher import written
 from connector.daemon.pullers import Writer
+from connector.errors import Temporary
 from connector.flow import notes
 from connector.flow import storms as words
 from connector.flow.turn import Wiring
@@ -22,6 +23,7 @@ from connector.store.storms import Announce, Placement, Sighting, Storm, Watch
 
 T = TypeVar("T")
 
+_EVERY = 3.0
 _WITHIN = 60.0
 _FORGET_EVERY = 6 * 3600.0
 
@@ -30,6 +32,8 @@ class StormWatch:
     """Places mentions durably for the workers, and tends what is on. `wiring` is asked for at every turn."""
 
     def __init__(self, store: Store, writer: Writer, wiring: Callable[[], Wiring]) -> None:
+        self.name = "storms"
+        self.retired = False
         self.store = store
         self.writer = writer
         self.wiring = wiring
@@ -44,8 +48,18 @@ class StormWatch:
                 self._tell("storm began", placement.storm)
         return found
 
-    def tend_once(self) -> None:
-        """Look once."""
+    def pull_once(self) -> float:
+        """One look; the seconds to wait before the next."""
+        try:
+            if not self.retired:
+                self._tend()
+        except Temporary:
+            pass  # the database is away, which the dispatcher tells
+        except Exception:  # noqa: BLE001 - tried again at the next look
+            self._log.exception("storms cannot be tended")
+        return _EVERY
+
+    def _tend(self) -> None:
         wiring = self.wiring()
         if wiring.shadow:
             return

@@ -10,17 +10,17 @@ from connector.flow import notes
 from connector.flow.turn import Turn
 from connector.markup import to_html
 from connector.model import CommentDraft, CommentId, Decision, Mention, Past, Reply, TicketId, utc
+from connector.store.arrivals import MADE
 from connector.store.storms import Placement
 
 
 def answer(turn: Turn, mention: Mention, decision: Decision, here: Placement) -> Reply | None:
     """The answer that is born with this ticket; none where it is only tried, or not to be."""
-    automatic = turn.wiring.policy.automatic
-    if not here.answered or automatic is None or automatic.dry_run or turn.ticket is None:
+    if _dry(turn, decision, here) is not False or turn.ticket is None:
         return None
     return Reply(
         ticket=turn.ticket,
-        id=CommentId(f"connector:{turn.claim.key}"),
+        id=CommentId(f"{MADE}{turn.claim.key}"),
         public=True,
         by_agent=False,
         html=to_html(decision.answer),
@@ -32,10 +32,16 @@ def answer(turn: Turn, mention: Mention, decision: Decision, here: Placement) ->
 
 def trial(turn: Turn, decision: Decision, here: Placement) -> tuple[CommentDraft, ...]:
     """The note that says what would have been sent."""
-    automatic = turn.wiring.policy.automatic
-    if not here.answered or automatic is None or not automatic.dry_run or turn.ticket is None:
+    if not _dry(turn, decision, here) or turn.ticket is None:
         return ()
     return (CommentDraft(TicketId(turn.ticket), notes.trial_html(decision.answer)),)
+
+
+def _dry(turn: Turn, decision: Decision, here: Placement) -> bool | None:
+    """Whether the answer is only tried; None where there is none. A ticket that was in doubt may be found again under
+    a mapping that answers it no more."""
+    automatic = turn.wiring.policy.automatic
+    return automatic.dry_run if here.answered and automatic is not None and decision.answer else None
 
 
 def overtaken(turn: Turn, target: Mention | None) -> str:
@@ -52,6 +58,6 @@ def overtaken(turn: Turn, target: Mention | None) -> str:
 
 
 def _more(turn: Turn, target: Mention) -> bool:
-    """Whether its author changed it, took it back or wrote once more."""
+    """Whether its author changed it, took it back or wrote once more, or one of us answered on the platform."""
     heard = turn.claim.heard
-    return any(later.author.id == target.author.id for later in heard[heard.index(target) + 1 :])
+    return any(later.own or later.author.id == target.author.id for later in heard[heard.index(target) + 1 :])

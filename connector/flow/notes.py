@@ -170,6 +170,13 @@ def moved_note(ticket: TicketId, reply_private: str, receipts: Sequence[Receipt]
     return CommentDraft(ticket, html, settings=Settings(tags=tags))
 
 
+def not_moved_note(ticket: TicketId, why: str) -> CommentDraft:
+    """The line has become needless before it could be posted."""
+    told = escape(f"{why[:1].upper()}{why[1:]}.")
+    heading = "The line that asks for a private message was not posted"
+    return CommentDraft(ticket, f"<p><strong>{heading}</strong></p><p>{told}</p>")
+
+
 def reminder_note(ticket: TicketId, seconds: float) -> CommentDraft:
     """The person was asked to write privately and has not."""
     heading = f"No private message after {seconds / 3600:.0f} hours"

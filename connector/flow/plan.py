@@ -70,6 +70,8 @@ def planned(turn: Turn, source: Source, reply: Reply) -> Plan:
     current = still_public(turn, reply)
     target = target_of(turn.claim.heard, current)
     if reply.asked and target is not None:
+        if turn.claim.overtaken and not turn.claim.released:
+            raise Kept(turn.claim.overtaken)
         current = replace(current, html=to_html(turn.wiring.policy.private_line(target)))
     elif reply.answers and not turn.claim.released and (why := overtaken(turn, target)):
         raise Kept(why)

@@ -110,6 +110,8 @@ def _told(
         private = source is not None and source.capabilities.private_reply
         command = desk.options.commands.reply_private if private else ""
         return (notes.moved_note(claim.ticket or claim.reply.ticket, command, posted),)
+    if claim.reply.asked and state == "kept" and claim.overtaken:
+        return (notes.not_moved_note(claim.ticket or claim.reply.ticket, reason),)
     if claim.reply.answers and not claim.reply.asked:
         told = notes.automatic_note(
             claim.ticket or claim.reply.ticket,

@@ -9,7 +9,7 @@ settler locks; so nothing has to be searched for at claim time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,9 @@ from connector.store.tables import (
     replies,
     wakeups,
 )
+
+MADE = "connector:"
+"""How the id of an answer begins that stands on no ticket, since nobody wrote it."""
 
 _CHUNK = 500
 
@@ -62,9 +65,28 @@ class Pull:
 def accept_mentions(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
     """Store these mentions in this order; for each whether it was new."""
     fresh: list[bool] = []
-    for start in range(0, len(arrivals), _CHUNK):
-        fresh += _accept(tx, arrivals[start : start + _CHUNK])
+    for batch in _batches(arrivals):
+        fresh += _accept(tx, batch)
     return fresh
+
+
+def _batches(arrivals: Sequence[Arrival]) -> Iterator[Sequence[Arrival]]:
+    """So many at once; a post of our own not together with what it answers, which has to be stored to be found."""
+    start = 0
+    answerable: set[tuple[str, str]] = set()
+    for number, a in enumerate(arrivals):
+        said, parent = a.mention, a.mention.parent
+        answers = said.own and not answerable.isdisjoint(
+            {(said.source, a.conversation), (said.source, parent.id if parent else "")}
+        )
+        if answers or number - start == _CHUNK:
+            yield arrivals[start:number]
+            start = number
+            answerable.clear()
+        if not said.own:
+            answerable |= {(said.source, a.conversation), _id(a)}
+    if start < len(arrivals):
+        yield arrivals[start:]
 
 
 def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
@@ -361,7 +383,7 @@ def accept_replies(tx: Tx, helpdesk: str, ticket: TicketId, found: Sequence[Repl
     if links:
         wanted = [r for r in found if r.public and r.by_agent and not r.ours]
         ours = _own_receipts(tx, helpdesk, [r.id for r in wanted])
-        links = _moved_first(tx, helpdesk, ticket, links) if wanted else links
+        links = _moved_first(tx, links) if wanted and len(links) > 1 else links
         meant = [(r, link) for r in wanted if r.id not in ours and (link := _meant(r, links)) is not None]
         rows = [
             {"helpdesk": helpdesk, "comment": r.id, "ticket": ticket, "conversation": link.id, "received_at": at}
@@ -411,11 +433,11 @@ _LINKS = (
 )
 
 
-def _moved_first(tx: Tx, helpdesk: str, ticket: TicketId, links: Sequence[Any]) -> Sequence[Any]:
-    """With the conversation first that was moved to private: what agents write then is for the person alone."""
-    where = sa.and_(private_moves.c.helpdesk == helpdesk, private_moves.c.ticket == ticket)
-    private = tx.execute(sa.select(private_moves.c.private).where(where)).scalar()
-    return sorted(links, key=lambda link: link.id != private) if private is not None else links
+def _moved_first(tx: Tx, links: Sequence[Any]) -> Sequence[Any]:
+    """With those first that were moved to private: what agents write then is for the person alone."""
+    among = private_moves.c.private.in_([link.id for link in links])
+    private = set(tx.execute(sa.select(private_moves.c.private).where(among)).scalars())
+    return sorted(links, key=lambda link: link.id not in private)
 
 
 def _meant(reply: Reply, links: Sequence[Any]) -> Any:

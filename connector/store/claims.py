@@ -14,7 +14,16 @@ from connector.store.bulk import Given, bulk
 from connector.store.silences import silent
 from connector.store.store import Tx
 from connector.store.storms import stormy
-from connector.store.tables import ANSWERED_THERE, conversations, deliveries, mentions, parts, replies, watches
+from connector.store.tables import (
+    ANSWERED_THERE,
+    conversations,
+    deliveries,
+    mentions,
+    parts,
+    private_moves,
+    replies,
+    watches,
+)
 
 _COALESCED = 20
 _REMEMBERED = 50
@@ -46,7 +55,7 @@ class Claim:
 
     Of a post of our own: `replies` are all of its conversation, `posted` the ids that came back for them, and
     `posting` says that one of them may be on its way. `silent`: there is a silence, so the store has to be asked
-    where a mention goes. `overtaken`: why an automatic answer must not leave any more.
+    where a mention goes. `overtaken`: why an answer that nobody wrote must not leave any more.
 
     `unneeded` is None but for a note about a first answer that is due: then it says why nobody needs that any more
     (answered, solved), and is empty while somebody does.
@@ -327,12 +336,18 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
         posting=any(row.state == "intent" for row in answers),
         unneeded=row.unneeded,
         tones=tuple(past.tones),
-        overtaken=_overtaken(tx, row) if reply is not None and reply.answers and not reply.asked else "",
+        overtaken=_overtaken(tx, row, reply) if reply is not None and reply.answers else "",
     )
 
 
-def _overtaken(tx: Tx, row: Any) -> str:
-    """What came between an automatic answer and its leaving."""
+def _overtaken(tx: Tx, row: Any, reply: Reply) -> str:
+    """What came between an answer that nobody wrote and its leaving."""
+    if reply.asked:
+        where = sa.and_(private_moves.c.helpdesk == row.helpdesk, private_moves.c.ticket == reply.ticket)
+        move = tx.execute(sa.select(private_moves.c.asks, private_moves.c.ended_at).where(where)).first()
+        if move is not None and not reply.id.endswith(f":{move.asks}"):
+            return "they were asked once more since"
+        return "" if move is None or move.ended_at is None else "the person has written privately meanwhile"
     if stormy(tx):
         return "paused: a storm is on"
     others = (

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
-from connector.model import Bulletin, Mention, decode, key_of
+from connector.model import HIDDEN, Bulletin, Mention, decode, key_of
 from connector.store.store import Tx, now
 from connector.store.storms import STORMS, Storm, made, own_conversation, tell
 from connector.store.tables import deliveries, digests, mentions, sightings, silences, storms
@@ -48,7 +49,7 @@ def gather(tx: Tx, word: Callable[[Gathered], Bulletin], most: int = DIGEST_SIZE
     due = sa.select(digests).where(waiting, over).order_by(digests.c.id).with_for_update(skip_locked=True)
     for digest in tx.execute(due).all():
         rows = tx.execute(
-            sa.select(sightings.c.delivery, sightings.c.at, deliveries.c.source, mentions.c.body)
+            sa.select(sightings.c.delivery, sightings.c.at, deliveries.c.source, mentions.c.body, _LAST)
             .join(deliveries, deliveries.c.id == sightings.c.delivery)
             .join(mentions, mentions.c.id == deliveries.c.mention)
             .where(sightings.c.digest == digest.id, sightings.c.told.is_(None), deliveries.c.state == "held")
@@ -61,7 +62,7 @@ def gather(tx: Tx, word: Callable[[Gathered], Bulletin], most: int = DIGEST_SIZE
         if home is None:
             home = own_conversation(tx, digest.helpdesk, chosen[0].source, f"digest {digest.id}")
             tx.execute(sa.update(digests).where(digests.c.id == digest.id).values(conversation=home))
-        items = tuple((row.delivery, decode(Mention, row.body)) for row in chosen)
+        items = tuple((row.delivery, _said(row)) for row in chosen)
         storm = tx.execute(STORMS.where(storms.c.conversation == home)).first()
         why = tx.execute(sa.select(silences.c.why).where(silences.c.id == digest.silence)).scalar() or ""
         gathered = Gathered(
@@ -73,3 +74,20 @@ def gather(tx: Tx, word: Callable[[Gathered], Bulletin], most: int = DIGEST_SIZE
         tx.execute(sa.update(sightings).where(sightings.c.delivery.in_(numbers)).values(told=number))
         told += len(chosen)
     return told
+
+
+_later = mentions.alias("later")
+_LAST = (
+    sa.select(_later.c.body)
+    .where(_later.c.source == mentions.c.source, _later.c.external_id == mentions.c.external_id)
+    .order_by(_later.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("last")
+)
+
+
+def _said(row: Any) -> Mention:
+    """As its author left it, for an edit has no ticket to be noted on. What was taken back is told as it was."""
+    last = decode(Mention, row.last)
+    return decode(Mention, row.body) if last.deleted or last.version == HIDDEN else last

@@ -296,6 +296,13 @@ def _row(row: Any, receipts: tuple[str, ...] = ()) -> Row:
 def retry(tx: Tx, number: int) -> str:
     """Send it again from where it stopped: a failed, held or unsure one, or one that waits for its next try.
     Gives what was wrong with asking, or an empty text."""
+    told = sa.select(sightings.c.told).join(deliveries, deliveries.c.id == sightings.c.delivery)
+    told = told.where(sightings.c.delivery == number, sightings.c.told.is_not(None), deliveries.c.state == "held")
+    if (bulletin := tx.execute(told).scalar()) is not None:
+        return (
+            f"delivery {number} is told in a digest by delivery {bulletin};"
+            f" `connector deliveries release {number}` gives it a ticket of its own"
+        )
     return _revive(tx, number, ("failed", "unsure", "held"), "")
 
 
@@ -319,7 +326,8 @@ def _revive(tx: Tx, number: int, states: Sequence[str], reason: str) -> str:
     if row.state not in states:
         return f"delivery {number} is {row.state}; this is for {', '.join(states)}"
     erased = sa.select(mentions.c.erased_at).where(mentions.c.id == row.mention)
-    if row.mention is not None and tx.execute(erased).scalar() is not None:
+    wordless = row.kind in ("note", "bulletin") and row.body is None
+    if wordless or (row.mention is not None and tx.execute(erased).scalar() is not None):
         return f"what delivery {number} said was erased; there is nothing to send"
     at = now(tx)
     state = "ready"
@@ -343,7 +351,8 @@ def _revive(tx: Tx, number: int, states: Sequence[str], reason: str) -> str:
 
 
 def drop(tx: Tx, number: int, why: str) -> str:
-    """Give it up for good; it counts as ignored, with the reason."""
+    """Give it up for good; it counts as ignored, with the reason. What a digest would have told of stays held and
+    says so."""
     row = _parked(tx, number)
     if row is None:
         return f"there is no delivery {number}"
@@ -362,6 +371,9 @@ def drop(tx: Tx, number: int, why: str) -> str:
         .where(deliveries.c.id == number)
         .values(state="ignored", reason=f"dropped: {why}"[:2000], ended_at=at, owner="", lease_until=0.0)
     )
+    quoted = sa.select(sightings.c.delivery).where(sightings.c.told == number).scalar_subquery()
+    waits = sa.and_(deliveries.c.id.in_(quoted), deliveries.c.state == "held")
+    tx.execute(sa.update(deliveries).where(waits).values(reason=f"its digest was dropped: {why}"[:2000]))
     if row.state in ("ready", "unsure"):
         free_lanes(tx, {row.lane: 1}, at)
     elif row.state == "blocked":  # the head of its lane is still under way

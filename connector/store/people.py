@@ -17,8 +17,10 @@ import sqlalchemy as sa
 from connector.errors import ConnectorError
 from connector.model import Author, Mention, Reply, decode, encode
 from connector.store import journal
+from connector.store.arrivals import MADE
 from connector.store.bulk import bulk
 from connector.store.store import Tx, now
+from connector.store.storms import counted
 from connector.store.tables import (
     conversations,
     deliveries,
@@ -142,9 +144,10 @@ def forget(tx: Tx, author: str) -> Known:
     found = known(tx, author)
     places = list(tx.execute(_places(author)).scalars())
     alone = _alone(tx, author, places)
+    made = _made_for(tx, author, places)
     with _overwritten(tx):
         _erase_bulletins(tx, _carrying(author))
-        for number in _pending(tx, author, alone):
+        for number in _pending(tx, author, alone, made):
             trouble = journal.drop(tx, number, "its author was forgotten")
             if trouble:
                 raise ConnectorError(f"nothing was erased: {trouble}")
@@ -158,7 +161,11 @@ def forget(tx: Tx, author: str) -> Known:
             gone.update(_erase(tx, rows, _forgotten))
         for chunk in _chunks(places):
             _erase_quotes(tx, chunk, gone)
-        tx.execute(sa.delete(private_moves).where(private_moves.c.author == author))
+        _erase_moves(tx, private_moves.c.author == author)
+        _erase_sightings(tx, author)
+        for chunk in _chunks(made):
+            carried = sa.select(deliveries.c.reply).where(deliveries.c.id.in_(chunk)).scalar_subquery()
+            _erase_replies(tx, replies.c.id.in_(carried), deliveries.c.id.in_(chunk))
         for chunk in _chunks(alone):
             _erase_answers(tx, chunk)
             tx.execute(
@@ -169,14 +176,31 @@ def forget(tx: Tx, author: str) -> Known:
     return found
 
 
-def _pending(tx: Tx, author: str, alone: Sequence[int]) -> list[int]:
-    """What of theirs, or of a conversation that was theirs alone, has not ended; the last first, so that nothing is
-    promoted only to be dropped."""
+def _made_for(tx: Tx, author: str, places: Sequence[int]) -> list[int]:
+    """The deliveries of answers that nobody wrote but the mapping made for them, and of the notes about those: their
+    words may name them, also where others speak."""
+    said = set(tx.execute(sa.select(mentions.c.external_id).where(mentions.c.author == author)).scalars())
+    found: list[int] = []
+    for chunk in _chunks(places):
+        inside = sa.select(deliveries.c.id, deliveries.c.key, replies.c.body)
+        inside = inside.outerjoin(replies, replies.c.id == deliveries.c.reply)
+        ours = sa.or_(deliveries.c.kind == "note", replies.c.comment.like(f"{MADE}%"))
+        rows = tx.execute(inside.where(deliveries.c.conversation.in_(chunk), ours)).all()
+        keys = {row.key for row in rows if row.body and decode(Reply, row.body).answers in said}
+        found += [row.id for row in rows if row.key.partition(".")[0] in keys]
+    return found
+
+
+def _pending(tx: Tx, author: str, alone: Sequence[int], made: Sequence[int]) -> list[int]:
+    """What of theirs or made for them, or of a conversation that was theirs alone, has not ended; the last first, so
+    that nothing is promoted only to be dropped."""
     statement = sa.select(deliveries.c.id).where(deliveries.c.state.in_(_UNENDED))
     said = sa.select(mentions.c.id).where(mentions.c.author == author).scalar_subquery()
     found = set(tx.execute(statement.where(deliveries.c.mention.in_(said))).scalars())
     for chunk in _chunks(alone):
         found.update(tx.execute(statement.where(deliveries.c.conversation.in_(chunk))).scalars())
+    for chunk in _chunks(made):
+        found.update(tx.execute(statement.where(deliveries.c.id.in_(chunk))).scalars())
     return sorted(found, reverse=True)
 
 
@@ -270,21 +294,36 @@ def _erase_quotes(tx: Tx, places: Sequence[int], gone: set[str]) -> None:
 
 def _erase_answers(tx: Tx, places: Sequence[int]) -> None:
     """Our answers and notes in conversations that are erased whole."""
-    rows = tx.execute(sa.select(replies.c.id, replies.c.body).where(replies.c.conversation.in_(places))).all()
-    for row in rows:
+    ours = sa.and_(deliveries.c.conversation.in_(places), deliveries.c.kind != "mention")
+    _erase_replies(tx, replies.c.conversation.in_(places), ours)
+
+
+def _erase_replies(tx: Tx, which: Any, carried: Any) -> None:
+    """The words of these replies, and those of the deliveries that carried or told of them."""
+    for row in tx.execute(sa.select(replies.c.id, replies.c.body).where(which)).all():
         bare = replace(decode(Reply, row.body), html="", author="", attachments=())
         tx.execute(sa.update(replies).where(replies.c.id == row.id).values(body=encode(bare)))
-    ours = deliveries.c.conversation.in_(places), deliveries.c.kind != "mention"
+    numbers = sa.select(deliveries.c.id).where(carried).scalar_subquery()
+    tx.execute(sa.update(parts).where(parts.c.delivery.in_(numbers)).values(body=""))
+    looked = sa.func.coalesce(deliveries.c.checked_at, now(tx))
     tx.execute(
-        sa.update(parts)
-        .where(parts.c.delivery.in_(sa.select(deliveries.c.id).where(*ours).scalar_subquery()))
-        .values(body="")
+        sa.update(deliveries).where(carried, deliveries.c.body.is_not(None)).values(body=None, checked_at=looked)
     )
-    tx.execute(
-        sa.update(deliveries)
-        .where(*ours, deliveries.c.body.is_not(None))
-        .values(body=None, checked_at=sa.func.coalesce(deliveries.c.checked_at, now(tx)))
-    )
+
+
+def _erase_sightings(tx: Tx, author: str) -> None:
+    """They were counted by a digest that whoever knows the author could make again; they stay one person."""
+    mine = sightings.c.author == counted(author)
+    first = tx.execute(sa.select(sa.func.min(sightings.c.delivery)).where(mine)).scalar()
+    if first is not None:
+        tx.execute(sa.update(sightings).where(mine).values(author=f"forgotten {first}"))
+
+
+def _erase_moves(tx: Tx, which: Any) -> None:
+    """Nobody is waited for there any more. The row stays: by it, what agents write goes to the private conversation
+    and not to whoever else talks on the ticket in public, and its count of askings is part of keys."""
+    ended = sa.func.coalesce(private_moves.c.ended_at, now(tx))
+    tx.execute(sa.update(private_moves).where(which).values(author="", ended_at=ended))
 
 
 def _carrying(author: str) -> Any:
@@ -342,7 +381,9 @@ def expire(tx: Tx, days: float, limit: int, after: Place = (0.0, 0)) -> tuple[in
     if rows:
         with _overwritten(tx):
             _erase(tx, rows, _expired)
-            _erase_answers(tx, sorted({row.conversation for row in rows}))
+            places = sorted({row.conversation for row in rows})
+            _erase_answers(tx, places)
+            _erase_moves(tx, private_moves.c.conversation.in_(places))
             _erase_bulletins(tx, _OLD_BULLETINS.where(deliveries.c.ended_at < before, deliveries.c.state == "done"))
     return len(rows), (looked[-1].received_at, looked[-1].id) if len(looked) == limit else None
 

@@ -12,8 +12,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from connector.model import CommentDraft, CommentId, Mention, Reply, Settings, TicketId, decode, encode, key_of, utc
-from connector.store.arrivals import Arrival, accept_answer, accept_mentions, author_of, bear
+from connector.model import (
+    HIDDEN,
+    CommentDraft,
+    CommentId,
+    Mention,
+    Reply,
+    Settings,
+    TicketId,
+    decode,
+    encode,
+    key_of,
+    utc,
+)
+from connector.store.arrivals import MADE, Arrival, accept_answer, accept_mentions, author_of, bear
 from connector.store.store import Tx, insert, now
 from connector.store.tables import conversations, deliveries, mentions, private_moves, tickets
 
@@ -49,7 +61,7 @@ def heed(tx: Tx, helpdesk: str, ticket: TicketId, tag: str, *, there: bool) -> b
     key = key_of("private", helpdesk, ticket, str(count))
     bear(tx, [born | {"conversation": conversation, "key": key}], at)
     if said is not None:
-        ident = CommentId(f"connector:private:{ticket}:{count}")
+        ident = CommentId(f"{MADE}private:{ticket}:{count}")
         line = Reply(ticket, ident, True, False, "", utc(at), "connector", answers=said.external_id, asked=True)
         accept_answer(tx, helpdesk, conversation, line)
     return said is not None
@@ -84,36 +96,73 @@ def accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
 
 
 def _welcome(tx: Tx, arrived: Sequence[Arrival]) -> None:
-    private = {author_of(a.mention): a for a in arrived if is_private(a.mention) and not a.mention.own}
+    private: dict[str, list[Arrival]] = {}
+    for arrival in arrived:
+        said = arrival.mention
+        if is_private(said) and not (said.own or said.deleted or said.version == HIDDEN):
+            private.setdefault(author_of(said), []).append(arrival)
     if not private:
         return
-    at = now(tx)
     waiting = sa.select(private_moves).where(private_moves.c.author.in_(private), private_moves.c.ended_at.is_(None))
     for row in tx.execute(waiting.with_for_update()).all():
-        arrival = private[row.author]
-        if arrival.helpdesk != row.helpdesk:
-            continue
-        named = sa.select(conversations.c.id).where(conversations.c.source == arrival.mention.source)
-        home = tx.execute(named.where(conversations.c.name == arrival.conversation)).scalar_one()
-        under_way = sa.exists().where(deliveries.c.conversation == home, deliveries.c.fence > 0)
-        under_way = under_way.where(deliveries.c.state.in_(("ready", "intent")))
-        joined = tx.execute(
-            sa.update(conversations)
-            .where(conversations.c.id == home, conversations.c.ticket.is_(None), ~under_way)
-            .values(
-                ticket=row.ticket
-            )  # without linked_at: what is read late goes to the person rather than in public
-        ).rowcount
-        where = sa.and_(private_moves.c.helpdesk == row.helpdesk, private_moves.c.ticket == row.ticket)
-        tx.execute(sa.update(private_moves).where(where).values(ended_at=at, private=home if joined else None))
-        other = tx.execute(sa.select(conversations.c.ticket).where(conversations.c.id == home)).scalar()
-        place = "here: answers go to the person alone from now on" if joined else f"on ticket {other or '(opening)'}"
-        draft = CommentDraft(
-            TicketId(row.ticket),
-            f"<p><strong>The person has written privately</strong>, {place}.</p>",
-            settings=Settings(untag=(AWAITING,), status="open"),
-        )
-        _note(tx, row, draft, "private came", str(row.asks))
+        homes = [_home(tx, one) for one in private[row.author] if one.helpdesk == row.helpdesk]
+        written = [home for home in homes if home is not None]
+        if written:
+            _came(tx, row, written)
+
+
+def _home(tx: Tx, arrival: Arrival) -> int | None:
+    """The conversation it was said in; None when it is not carried, or is an edit of what was said before."""
+    mine = mentions.alias("mine")
+    said = arrival.mention
+    known = sa.exists().where(
+        mentions.c.source == said.source, mentions.c.external_id == said.external_id, mentions.c.id < mine.c.id
+    )
+    return tx.execute(
+        sa.select(mine.c.conversation)
+        .join(deliveries, deliveries.c.mention == mine.c.id)
+        .where(mine.c.source == said.source, mine.c.external_id == said.external_id, mine.c.version == said.version)
+        .where(deliveries.c.state != "ignored", ~known)
+    ).scalar()
+
+
+def _came(tx: Tx, row: Any, homes: Sequence[int]) -> None:
+    """The person wrote in these conversations: the first that can be comes onto the ticket that waits, and the ticket
+    is told where to read it."""
+    ticket = TicketId(_ticket_of(tx, row.conversation) or row.ticket)
+    joined = next((home for home in homes if _joins(tx, home, ticket)), None)
+    where = sa.and_(private_moves.c.helpdesk == row.helpdesk, private_moves.c.ticket == row.ticket)
+    # somebody who was moved here before is answered alone still
+    values = {"ended_at": now(tx), "private": row.private if joined is None else joined}
+    tx.execute(sa.update(private_moves).where(where).values(values))
+    other = _ticket_of(tx, homes[-1]) or "(opening)"
+    place = f"on ticket {other}" if joined is None else "here: answers go to the person alone from now on"
+    draft = CommentDraft(
+        ticket,
+        f"<p><strong>The person has written privately</strong>, {place}.</p>",
+        settings=Settings(untag=(AWAITING,), status="open"),
+    )
+    _note(tx, row, draft, "private came", str(row.asks))
+
+
+def _joins(tx: Tx, home: int, ticket: TicketId) -> bool:
+    """Whether that conversation stands on this ticket now; one with another, or on its way to one, does not."""
+    under_way = sa.exists().where(deliveries.c.conversation == home, deliveries.c.fence > 0)
+    under_way = under_way.where(deliveries.c.state.in_(("ready", "intent")))
+    tx.execute(
+        sa.update(conversations)
+        .where(conversations.c.id == home, conversations.c.ticket.is_(None), ~under_way)
+        .values(ticket=ticket)  # without linked_at: what is read late goes to the person rather than in public
+    )
+    return _ticket_of(tx, home) == ticket
+
+
+def _ticket_of(tx: Tx, conversation: int) -> str | None:
+    """The ticket it stands on now, wherever a merge has taken it."""
+    found: str | None = tx.execute(
+        sa.select(conversations.c.ticket).where(conversations.c.id == conversation)
+    ).scalar()
+    return found
 
 
 def waits_longer(tx: Tx, seconds: float) -> bool:
@@ -127,14 +176,16 @@ def remind(tx: Tx, seconds: float, word: Callable[[TicketId, float], CommentDraf
     for row in rows:
         where = sa.and_(private_moves.c.helpdesk == row.helpdesk, private_moves.c.ticket == row.ticket)
         tx.execute(sa.update(private_moves).where(where).values(reminded=True))
-        _note(tx, row, word(TicketId(row.ticket), now(tx) - row.asked_at), "private reminder", str(row.asks))
+        ticket = TicketId(_ticket_of(tx, row.conversation) or row.ticket)
+        _note(tx, row, word(ticket, now(tx) - row.asked_at), "private reminder", str(row.asks))
     return len(rows)
 
 
 def _due(tx: Tx, seconds: float) -> Any:
     solved = sa.exists().where(
-        tickets.c.helpdesk == private_moves.c.helpdesk,
-        tickets.c.ticket == private_moves.c.ticket,
+        conversations.c.id == private_moves.c.conversation,
+        tickets.c.helpdesk == conversations.c.helpdesk,
+        tickets.c.ticket == conversations.c.ticket,
         tickets.c.status.in_(_OVER),
     )
     return (

@@ -28,10 +28,15 @@ Tx = sa.Connection
 
 HEAD = "0006"
 _MIGRATION_LOCK = 4242
+_DEADLOCK = "40P01"
 
 
 class StoreBusy(ConnectorError):
     """Another process runs on this database."""
+
+
+class Collided(Temporary):
+    """Two transactions waited for each other; this one gave way, and nothing of it happened."""
 
 
 class Store:
@@ -69,12 +74,15 @@ class Store:
 
     @contextmanager
     def begin(self) -> Iterator[Tx]:
-        """A writing transaction: all of it or nothing. Temporary when the database is away."""
+        """A writing transaction: all of it or nothing. Temporary when the database is away, Collided when it gave way
+        to another."""
         try:
             with self.engine.begin() as tx:
                 tx.info.pop("now", None)
                 yield tx
         except sa.exc.OperationalError as error:
+            if getattr(error.orig, "sqlstate", "") == _DEADLOCK:
+                raise Collided(service="store") from error
             raise Temporary(f"the database is not available: {_first_line(error)}", service="store") from error
 
     @contextmanager

@@ -112,7 +112,7 @@ def place(tx: Tx, seen: Sighting, watch: Watch | None, announce: Announce) -> Pl
         "helpdesk": seen.helpdesk,
         "source": seen.source,
         "topic": seen.topic,
-        "author": _counted(seen.author),
+        "author": counted(seen.author),
         "at": at,
         "negative": seen.negative,
         "apart": seen.apart,
@@ -165,7 +165,7 @@ def _unanswered(tx: Tx, seen: Sighting, at: float) -> str:
         return "paused: a storm is on"
     answered = sa.select(sa.func.count()).select_from(sightings).where(sightings.c.helpdesk == seen.helpdesk)
     answered = answered.where(sightings.c.answered)
-    person = sightings.c.author == _counted(seen.author)
+    person = sightings.c.author == counted(seen.author)
     if tx.execute(answered.where(sightings.c.at > at - _DAY, person)).scalar_one():
         return "this person was answered automatically within a day"
     if tx.execute(answered.where(sightings.c.at > at - _HOUR)).scalar_one() >= (seen.answers or 0):
@@ -173,8 +173,8 @@ def _unanswered(tx: Tx, seen: Sighting, at: float) -> str:
     return ""
 
 
-def _counted(author: str) -> str:
-    """What stands for a person where people are counted."""
+def counted(author: str) -> str:
+    """What stands for a person (`platform:id`) where people are counted."""
     return key_of("author", author)[:16]
 
 

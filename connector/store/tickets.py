@@ -26,7 +26,7 @@ from connector.model import (
     key_of,
 )
 from connector.store import journal
-from connector.store.arrivals import bear, wake
+from connector.store.arrivals import MADE, bear, wake
 from connector.store.store import Tx, insert, now, unindexed
 from connector.store.tables import conversations, deliveries, mentions, muted, parts, replies, tickets
 
@@ -140,7 +140,9 @@ _TAKEN = (
 
 
 def _taken_back(before: Reply, current: Reply | None) -> bool:
-    """Whether what was public when we took it is so no more."""
+    """Whether what was public when we took it is so no more; what nobody wrote on a ticket never stood there."""
+    if before.answers:
+        return False
     return current is None or not current.public or (current.redacted and not before.redacted)
 
 
@@ -185,14 +187,22 @@ def unmute(tx: Tx, helpdesk: str, ticket: TicketId) -> int:
 
 
 def release(tx: Tx, helpdesk: str, ticket: TicketId, tag: str) -> int:
-    """Let the held replies of a ticket go because it carries this tag, and have the tag taken off; how many went."""
-    rows = tx.execute(
-        sa.select(deliveries.c.id, deliveries.c.conversation, deliveries.c.source, deliveries.c.fence)
+    """Let the held replies of a ticket go because it carries this tag, and have the tag taken off; how many went.
+    What nobody wrote does not go along with what agents did, only alone; and while the tag is still to be taken off
+    for those before, it says nothing about what is held since."""
+    if _coming_off(tx, helpdesk, ticket, tag):
+        return 0
+    held = tx.execute(
+        sa.select(
+            deliveries.c.id, deliveries.c.conversation, deliveries.c.source, deliveries.c.fence, replies.c.comment
+        )
+        .join(replies, replies.c.id == deliveries.c.reply)
         .join(conversations, conversations.c.id == deliveries.c.conversation)
         .where(conversations.c.helpdesk == helpdesk, conversations.c.ticket == ticket)
         .where(deliveries.c.kind == "reply", deliveries.c.state == "held")
         .order_by(deliveries.c.id)
     ).all()
+    rows = [row for row in held if not row.comment.startswith(MADE)] or held
     for row in rows:
         journal.release(tx, row.id)
     if rows:
@@ -201,3 +211,15 @@ def release(tx: Tx, helpdesk: str, ticket: TicketId, tag: str) -> int:
         born = {"kind": "note", "account": helpdesk, "source": rows[0].source, "body": encode(off), "key": key}
         bear(tx, [born | {"conversation": rows[0].conversation, "state": "", "reason": ""}], now(tx))
     return len(rows)
+
+
+def _coming_off(tx: Tx, helpdesk: str, ticket: TicketId, tag: str) -> bool:
+    """Whether a note that takes this tag off is on its way."""
+    notes = (
+        sa.select(deliveries.c.body)
+        .join(conversations, conversations.c.id == deliveries.c.conversation)
+        .where(conversations.c.helpdesk == helpdesk, conversations.c.ticket == ticket)
+        .where(deliveries.c.kind == "note", deliveries.c.state.in_(("ready", "blocked", "intent")))
+    )
+    bodies = tx.execute(notes).scalars()
+    return any(body and tag in decode(CommentDraft, body).settings.untag for body in bodies)

@@ -8,9 +8,13 @@ import os
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from cli_builders import Folder, folder, lines
 
+from connector.model import TicketId
+from connector.store import Store, privates
 from connector.store.store import HEAD
+from connector.store.tables import conversations
 from connector.testing.simulators.zendesk import ZendeskSandbox
 
 READING = [
@@ -80,7 +84,6 @@ def test_a_file_that_is_no_database_is_told(here: Folder) -> None:
 
 
 def test_looking_waits_for_no_writer(here: Folder) -> None:
-    from connector.store import Store
 
     here.run("submit", "text")
     store = Store(f"sqlite:///{here.database}")
@@ -122,6 +125,20 @@ def test_a_file_of_them_is_accepted_once(here: Folder, name: str, content: str) 
 
     assert here.run("submit", "--file", file).stdout == "2 accepted, 0 known already\n"
     assert here.run("submit", "--file", file).stdout == "0 accepted, 2 known already\n"
+
+
+def test_a_private_message_handed_in_comes_onto_the_ticket_that_waits_for_it(here: Folder) -> None:
+    public = '{"id": "1", "text": "help", "author": {"id": "ann"}, "thread_id": "t"}'
+    private = '{"id": "2", "text": "my number", "author": {"id": "ann"}, "thread_id": "dm", "kind": "dm"}'
+    here.run("submit", "--file", here.write("a.jsonl", public))
+    store = Store(f"sqlite:///{here.database}")
+    with store.begin() as tx:
+        tx.execute(sa.update(conversations).values(ticket="7"))
+        assert privates.heed(tx, "desk", TicketId("7"), "move_to_private", there=True)
+    here.run("submit", "--file", here.write("b.jsonl", private))
+    with store.read() as tx:
+        assert tx.execute(sa.select(conversations.c.ticket)).scalars().all() == ["7", "7"]
+    store.close()
 
 
 def test_a_file_with_a_mistake_is_not_accepted_at_all(here: Folder) -> None:

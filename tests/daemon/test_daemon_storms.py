@@ -23,7 +23,7 @@ storm:
 @pytest.fixture
 def world(tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[DaemonWorld]:
     """A world that watches for storms, and looks after them often."""
-    monkeypatch.setattr("connector.daemon.process._TEND", 0.05)
+    monkeypatch.setattr("connector.daemon.storms._EVERY", 0.05)
     made = DaemonWorld(tmp_path, store_url)
     (made.mappings / "70-storm.yaml").write_text(STORM, encoding="utf-8")
     yield made
@@ -74,7 +74,7 @@ def test_a_process_that_starts_over_and_over_opens_one_problem_ticket(world: Dae
 
 
 def test_two_processes_see_one_storm(tmp_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.daemon.process._TEND", 0.05)
+    monkeypatch.setattr("connector.daemon.storms._EVERY", 0.05)
     world = DaemonWorld(tmp_path, postgres.fresh())
     (world.mappings / "70-storm.yaml").write_text(STORM, encoding="utf-8")
     try:

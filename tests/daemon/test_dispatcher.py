@@ -226,6 +226,30 @@ def test_while_the_database_is_away_arrivals_and_intents_are_refused_and_outcome
     assert pool.accept([arrival("late")]).result(20) == [True]
 
 
+def test_a_turn_in_which_two_replicas_waited_for_each_other_is_taken_again(
+    shaky_store: ShakyStore, running: Running
+) -> None:
+    pool = running(dispatcher(shaky_store))
+    tries: list[int] = []
+
+    def work(until: int) -> str:
+        tries.append(1)
+        if len(tries) < until:
+            raise sa.exc.OperationalError("UPDATE", {}, _Deadlock("deadlock detected"))
+        return "done"
+
+    assert pool.run(lambda _: work(3)).result(timeout=20) == "done"
+    assert pool.trouble == ""
+    tries.clear()
+    with pytest.raises(Temporary, match="waited for each other"):
+        pool.run(lambda _: work(9)).result(timeout=20)
+    assert len(tries) == 3
+
+
+class _Deadlock(Exception):
+    sqlstate = "40P01"
+
+
 def test_a_locked_sqlite_file_is_a_database_that_is_away(tmp_path: Path, running: Running) -> None:
     url = f"sqlite:///{tmp_path / 'locked.db'}"
     store, other = shaky(url, "desk"), Store(url)

@@ -135,7 +135,33 @@ def test_the_conversation_of_a_merged_ticket_is_answered_from_the_one_that_survi
     assert len(world.sandbox.tickets()) == 2
 
 
+def test_every_loop_ends_with_the_process(small: DaemonWorld) -> None:
+    before = set(threading.enumerate())
+    one = small.start()
+    ours = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("pull-")]
+    assert {"pull-reconciler", "pull-storms", "pull-deadlines", "pull-retention"} <= {thread.name for thread in ours}
+    one.stop()
+    assert [thread.name for thread in ours if thread.is_alive()] == []
+
+
 # --- reload ---
+
+
+def test_a_change_made_while_the_database_is_away_is_taken_over_when_it_is_back(
+    small: DaemonWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = small.start()
+
+    def away(_: object) -> None:
+        raise Temporary("the database is not available")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(one.daemon, "_declare", away)
+        small.settings["sources"]["second"] = small.webhook()
+        small.write()
+        assert one.daemon.reload()
+        assert small.send(mention(1), source="second").status_code == 404
+    until(lambda: small.send(mention(1), source="second").ok, "the change to be taken over")
 
 
 def test_a_good_reload_takes_over_a_new_source_and_declares_its_budget(world: DaemonWorld) -> None:

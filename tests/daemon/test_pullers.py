@@ -15,6 +15,7 @@ from daemon_builders import dispatcher, wait_for
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.daemon import pullers
 from connector.daemon.dispatcher import Dispatcher
 from connector.daemon.pullers import ReplyPuller, SourcePuller
 from connector.errors import (
@@ -31,7 +32,7 @@ from connector.helpdesks.base import Helpdesk, HelpdeskCapabilities, HelpdeskOpt
 from connector.http import Http
 from connector.model import CommentId, Cursor, Identity, Page, Receipt, Reply, TicketId
 from connector.store import Store, Tx, journal
-from connector.store.arrivals import Arrival, accept_mentions, declare_account, lease_pull, wake
+from connector.store.arrivals import Arrival, accept_mentions, accept_replies, declare_account, lease_pull, wake
 from connector.store.tables import conversations, mentions, wakeups
 from connector.testing.memory import MemoryOptions, MemorySource
 
@@ -396,6 +397,24 @@ def test_a_ticket_that_cannot_be_read_keeps_no_other_from_it(
     assert (_replies(store), _woken(store), puller.trouble) == (1, ["7"], "")
     puller.pull_once()
     assert desk.looked == ["7", "8"], "it was looked at again before its time"
+
+
+def test_a_ticket_that_cannot_be_stored_keeps_no_other_from_it(
+    store: Store, writer: Dispatcher, monkeypatch: pytest.MonkeyPatch, logged: list[Any]
+) -> None:
+    _link(store, "7", "8")
+    desk, puller = _desk(writer)
+    desk.replies["8"] = [_reply("8", 1)]
+
+    def accept(tx: Tx, name: str, ticket: TicketId, *rest: Any) -> int:
+        return _bug() if ticket == "7" else accept_replies(tx, name, ticket, *rest)
+
+    monkeypatch.setattr(pullers, "accept_replies", accept)
+    with store.begin() as tx:
+        wake(tx, "desk", [TicketId("7"), TicketId("8")])
+    puller.pull_once()
+    assert (_replies(store), _woken(store), puller.trouble) == (1, ["7"], "")
+    assert _events(logged, "ticket cannot be stored") == ["ticket cannot be stored"]
 
 
 @pytest.mark.parametrize(

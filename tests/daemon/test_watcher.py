@@ -16,7 +16,7 @@ from daemon_world import DaemonWorld, hours_pass, mention, until
 from connector.daemon import watcher
 from connector.errors import Temporary
 from connector.store import Store
-from connector.store.tables import watches
+from connector.store.tables import conversations, watches
 from connector.testing.simulators.freshdesk import FreshdeskSandbox
 from connector.testing.simulators.freshdesk import Limits as FreshdeskLimits
 
@@ -107,6 +107,26 @@ def test_what_an_agent_does_to_the_ticket_ends_it(small: DaemonWorld, fields: di
     pass_by(small, 30)
     small.carried()
     assert notes(small, "First answer") == []
+
+
+def test_who_waits_on_a_ticket_that_is_merged_waits_on(small: DaemonWorld) -> None:
+    small.start()
+    small.send(spoken(1, thread_id="a"), spoken(1, 2, thread_id="b", author={"id": "u9", "name": "Olga"}))
+    small.carried()
+    small.sandbox.merge(1, 2)
+    store = Store(small.settings["store"])
+    tickets = sa.select(conversations.c.ticket)
+
+    def moved() -> bool:
+        with store.read() as tx:
+            return set(tx.execute(tickets).scalars()) == {"1"}
+
+    until(moved, "the conversation to move")
+    with store.read() as tx:
+        assert tx.execute(sa.select(watches.c.why)).scalars().all() == ["", ""]
+    store.close()
+    pass_by(small, 6.5)
+    until(lambda: len(notes(small, DUE)) == 2, "both reminders on the ticket that survived")
 
 
 def test_freshdesk_is_told_in_the_same_way(small: DaemonWorld) -> None:

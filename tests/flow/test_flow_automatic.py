@@ -14,7 +14,7 @@ from weather_builders import House
 
 from connector.errors import Temporary, Uncertain
 from connector.model import Author, CommentId, Mention, Reply, TicketId, Tone
-from connector.store import Store, journal
+from connector.store import Store, journal, tickets
 from connector.store.arrivals import accept_replies
 from connector.triage import load
 
@@ -188,3 +188,66 @@ def test_a_mapping_that_does_not_want_it_any_more_is_heard(house: Callable[..., 
 
     assert here.source.posts == []
     assert any("switched off" in note for note in notes(here))
+
+
+def test_a_ticket_found_again_under_another_mapping_gets_no_empty_answer(house: Callable[..., House]) -> None:
+    here = house()
+    here.desk.faults.order("send", Uncertain("the connection broke"), after=True)
+    here.say(grateful())
+    other = house(MAPPING.replace("confidence: 0.5", "").replace("words: [thank you]", "words: [cheers]"))
+    here.wiring = replace(here.wiring, policy=other.wiring.policy)
+    here.at += 600
+    here.carry()
+
+    assert (len(here.tickets), here.source.posts) == (1, [])
+    assert not any("utomatic" in note for note in notes(here))
+
+
+def test_releasing_what_an_agent_wrote_does_not_release_the_automatic_answer(house: Callable[..., House]) -> None:
+    here = house(MAPPING.replace("You are welcome", "Call +7 495 123-45-67") + "guard: {region: RU}\n")
+    here.say(grateful())
+    ticket = next(number for number, one in here.desk.tickets.items() if one is here.tickets[0])
+    theirs = Reply(ticket, CommentId("c1"), True, True, "<p>Call +7 495 765-43-21</p>", DAY)
+    here.desk.replies[theirs.id] = theirs
+    here.turn(lambda tx: accept_replies(tx, "desk", ticket, [theirs], None))
+    here.carry()
+    assert here.turn(lambda tx: tickets.release(tx, "desk", ticket, "release_reply")) == 1
+    here.carry()
+    assert here.source.texts == ["Call +7 495 765-43-21"]
+
+    assert here.turn(lambda tx: tickets.release(tx, "desk", ticket, "release_reply")) == 1  # said once more
+    here.carry()
+    assert len(here.source.posts) == 2
+
+
+def told_of_recall(here: House) -> int:
+    """The ticket is looked at, with nothing on it that an agent wrote."""
+    ticket = next(number for number, one in here.desk.tickets.items() if one is here.tickets[0])
+    found: int = here.turn(lambda tx: tickets.recall(tx, "desk", ticket, [], lambda _: "still there"))
+    return found
+
+
+def test_the_ticket_is_not_told_that_it_was_taken_back(house: Callable[..., House]) -> None:
+    here = house()
+    here.say(grateful())
+    assert len(here.source.posts) == 1
+    assert told_of_recall(here) == 0
+
+
+def test_our_own_answer_on_the_platform_takes_its_place(house: Callable[..., House]) -> None:
+    here = house()
+    waiting(here)
+    us = Author("us", "The Brand")
+    here.say(said(2, "Thanks, Ann!", author=us, own=True, thread_id="t1"))
+    here.at += 600
+    here.carry()
+
+    assert here.source.posts == []
+    assert any("something was written, changed or deleted since" in note for note in notes(here))
+
+
+def test_a_troll_by_list_is_left_to_a_person(house: Callable[..., House], store: Store) -> None:
+    here = house(MAPPING + "people: {troll: {author.handle: trolly}}\n")
+    here.say(grateful(author=Author("u1", "Trolly", "trolly")))
+    assert here.source.posts == []
+    assert here.bugs == []

@@ -12,7 +12,7 @@ import pytest
 from flow_builders import platform_options, said
 from weather_builders import House
 
-from connector.errors import Uncertain
+from connector.errors import Temporary, Uncertain
 from connector.flow import notes
 from connector.model import CommentId, Mention, Reply, TicketId, TicketState, utc
 from connector.store import Store, privates, tickets
@@ -120,6 +120,32 @@ def test_what_an_agent_wrote_in_that_very_second_goes_to_the_person_too(house: C
     here.carry()
 
     assert (here.source.posts[-1].draft.private, here.source.posts[-1].draft.mention.external_id) == (True, "m9")
+
+
+def test_who_has_written_before_the_line_could_be_posted_is_not_asked(house: Callable[..., House]) -> None:
+    here = house()
+    here.source.faults.order("reply_limits", Temporary("away"))
+    assert tagged(here)
+    here.say(privately())
+    here.at += 600
+    here.carry()
+
+    assert here.source.posts == []
+    assert "awaiting_private" not in tags(here)[0]
+    assert any("The person has written privately meanwhile" in d.html for _, _, d in here.tickets[0].comments)
+
+
+def test_asked_twice_before_it_could_be_posted_the_line_is_posted_once(house: Callable[..., House]) -> None:
+    here = house()
+    here.source.faults.order("reply_limits", Temporary("away"))
+    assert tagged(here)
+    tagged(here, there=False)
+    assert tagged(here)
+    here.at += 600
+    here.carry()
+
+    assert len(here.source.posts) == 1
+    assert here.memory.breaches == []
 
 
 def test_somebody_elses_private_message_and_one_nobody_waits_for_get_their_own_ticket(

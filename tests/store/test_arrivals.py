@@ -125,6 +125,24 @@ def test_what_we_change_or_take_back_is_no_answer(store: Store, mention: Make, f
     assert states(store) == ["done", "ignored"]
 
 
+def test_our_own_post_in_the_same_page_as_what_it_answers_comes_to_its_ticket_too(
+    store: Store, mention: Make
+) -> None:
+    page = [
+        arrival(mention("a", thread_id="x"), conversation="x\x1fu1"),
+        arrival(
+            mention("mine", own=True, thread_id="x", parent=Parent("a")),
+            conversation="x\x1fus",
+            ignored="our own post",
+        ),
+        arrival(mention("b", thread_id="y")),
+    ]
+    with turn(store) as tx:
+        assert accept_mentions(tx, page) == [True, True, True]
+    assert rows(store, "conversation", "state") == [(1, "ready"), (1, "blocked"), (3, "ready")]
+    sound(store)
+
+
 def test_where_everything_was_ignored_nobody_is_told_of_our_own_post(store: Store, mention: Make) -> None:
     arrive(store, mention("a", thread_id="x"), ignored="advert")
     own(store, mention("mine", own=True, thread_id="x", parent=Parent("a")))

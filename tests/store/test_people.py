@@ -30,6 +30,7 @@ from connector.model import (
     Attachment,
     Author,
     CommentDraft,
+    CommentId,
     Decision,
     Mention,
     Parent,
@@ -41,6 +42,7 @@ from connector.model import (
     encode,
 )
 from connector.store import Store, journal, people, tables, tickets
+from connector.store.arrivals import accept_answer
 from connector.store.tables import OWN_POST
 
 Make = Callable[..., Mention]
@@ -226,6 +228,34 @@ def test_an_answer_to_the_forgotten_finds_nobody(store: Store, mention: Make) ->
     answer(store, reply(9))
     claimed = one(store, account="feed")
     assert [(heard.deleted, heard.ref) for heard in claimed.heard] == [(True, "")]
+
+
+@pytest.mark.parametrize("posted", [True, False], ids=["posted", "not yet posted"])
+def test_among_others_what_was_answered_to_them_automatically_goes_too(
+    store: Store, mention: Make, *, posted: bool
+) -> None:
+    arrive(store, secret(mention, "m1"), mention("m2", author=OLGA, text="hello"))
+    for _ in range(2):
+        settle(store, one(store), receipt=receipt(), ticket=TicketId("7"))
+    words = reply(1, html="<p>Welcome, Annabel</p>", by_agent=False, answers="m1")
+    to_them = replace(words, id=CommentId("connector:m1"))
+    with turn(store) as tx:
+        (home,) = tx.execute(sa.select(tables.conversations.c.id)).scalars()
+        assert accept_answer(tx, "desk", home, to_them)
+    if posted:
+        mine = one(store, account="feed")
+        intend(store, mine, op="reply", plan="Welcome, Annabel", body="Welcome, Annabel")
+        settle(store, mine, receipt=receipt("p1", None), notes=(CommentDraft(TicketId("7"), "Welcome, Annabel"),))
+        told = one(store)
+        intend(store, told, op="comment", body="Welcome, Annabel")
+        settle(store, told, receipt=receipt("n1"))
+    assert "Annabel" in everything(store)
+    forget(store)
+
+    assert [word for word in SECRET if word in everything(store)] == []
+    assert states(store, kind="reply") == ["done" if posted else "ignored"]
+    assert "hello" in everything(store)
+    sound(store)
 
 
 def test_nobody_waits_for_the_forgotten(store: Store, mention: Make) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from store_builders import NOON, arrive, done, one, rows, sound, states, turn
 from connector.errors import ConnectorError, Temporary
 from connector.model import Mention, encode
 from connector.store import Store, StoreBusy, journal
+from connector.store.arrivals import author_of
 from connector.store.store import HEAD, _upgrade, now
 from connector.store.tables import metadata
 
@@ -228,6 +230,8 @@ def arrived_before(store: Store, *mentions: Mention) -> None:
         tx.execute(into["counters"], {"source": "feed", "received": len(mentions), "duplicates": 0})
         for n, mention in enumerate(mentions, 1):
             known = {"external_id": mention.external_id, "version": "", "body": encode(mention)}
+            if "author" in old.tables["mentions"].c:
+                known["author"] = author_of(mention)
             tx.execute(into["mentions"], known | {"id": n, "source": "feed", "conversation": 1, "received_at": 1.0})
             row = {"conversation": 1, "lane": 2, "kind": "mention", "account": "desk", "source": "feed", "mention": n}
             row |= {"key": f"k{n}", "state": "ready" if n == 1 else "blocked", "due_at": 1.0, "created_at": 1.0}
@@ -246,13 +250,54 @@ def test_an_empty_database_is_brought_up_to_date_and_has_nothing_to_back_up(empt
     assert states(empty) == ["ready"]
 
 
-def test_what_an_older_connector_wrote_is_kept_and_backed_up(empty: Store, mention: Make) -> None:
-    written_by(empty, "0001")
+def everything_of(store: Store) -> dict[str, list[dict[str, Any]]]:
+    """All rows of all tables that there are."""
+    with store.begin() as tx:
+        there = sa.MetaData()
+        there.reflect(tx)
+        return {
+            name: [dict(row) for row in tx.execute(sa.select(table)).mappings()]
+            for name, table in there.tables.items()
+            if name != "alembic_version"
+        }
+
+
+def noted_before(store: Store) -> None:
+    """A row in each of the other tables that its schema has, as it was written then."""
+    number, text, times = 1, "x", {"Double", "DOUBLE", "DOUBLE_PRECISION", "REAL", "FLOAT"}
+    with store.begin() as tx:
+        old = sa.MetaData()
+        old.reflect(tx)
+        for table in old.sorted_tables:
+            if table.name == "alembic_version" or tx.execute(sa.select(table)).first() is not None:
+                continue
+            values: dict[str, Any] = {}
+            for column in table.c:
+                kind = type(column.type).__name__
+                values[column.name] = text if kind == "TEXT" else 5.0 if kind in times else number
+                if kind == "BOOLEAN":
+                    values[column.name] = True
+            tx.execute(sa.insert(table).values(values))
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
+def test_what_an_older_connector_wrote_is_kept_and_backed_up(empty: Store, mention: Make, revision: str) -> None:
+    written_by(empty, revision)
     arrived_before(empty, mention(), mention())
+    noted_before(empty)
+    before = everything_of(empty)
     written = rows(empty, "key", "state", "body")
+    with pytest.raises(ConnectorError, match=f"older connector .schema {revision}"):
+        empty.look()
     backup = empty.migrate()
     assert empty.revision() == HEAD
-    assert rows(empty, "key", "state", "body") == written
+    after = everything_of(empty)
+    filled = {"author", "stirred_at"}  # made of what was there
+    for name, lines in before.items():
+        kept = [{key: row[key] for key in old} for old, row in zip(lines, after[name], strict=True)]
+        bare = [[{k: v for k, v in line.items() if k not in filled} for line in some] for some in (lines, kept)]
+        assert bare[0] == bare[1], name
+    assert {row["stirred_at"] for row in after["conversations"]} == ({None} if revision == "0004" else {1.0})
     with empty.read() as tx:
         assert set(tx.execute(sa.text("SELECT author FROM mentions")).scalars()) == {"feed:u1"}
     done(empty, one(empty), ticket="7")
@@ -260,9 +305,9 @@ def test_what_an_older_connector_wrote_is_kept_and_backed_up(empty: Store, menti
     sound(empty)
     if empty.is_sqlite:
         assert backup is not None
-        assert (backup.parent, ".0001." in backup.name) == (empty.path and empty.path.parent, True)
+        assert (backup.parent, f".{revision}." in backup.name) == (empty.path and empty.path.parent, True)
         kept = Store(f"sqlite:///{backup}")
-        assert (kept.revision(), rows(kept, "key", "state", "body")) == ("0001", written)
+        assert (kept.revision(), rows(kept, "key", "state", "body")) == (revision, written)
         kept.close()
     else:
         assert backup is None
@@ -271,8 +316,9 @@ def test_what_an_older_connector_wrote_is_kept_and_backed_up(empty: Store, menti
 def test_what_a_newer_connector_wrote_is_left_alone(store: Store) -> None:
     with store.begin() as tx:
         tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(ConnectorError, match=r"newer connector .*9999.*upgrade"):
-        store.migrate()
+    for way in (Store.migrate, Store.look):
+        with pytest.raises(ConnectorError, match=r"newer connector .*9999.*upgrade"):
+            way(store)
     assert store.revision() == "9999"
     with store.begin() as tx:
         tx.execute(sa.text("UPDATE alembic_version SET version_num = :head"), {"head": HEAD})

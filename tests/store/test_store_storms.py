@@ -286,6 +286,22 @@ def test_what_is_beyond_the_cap_is_held_and_told_in_one_digest(store: Store, wea
     sound(store)
 
 
+@pytest.mark.parametrize(
+    ("facts", "told_of"), [({"text": "I will sue"}, "I will sue"), ({"text": "", "deleted": True}, "message 3")]
+)
+def test_a_digest_tells_what_was_said_last(
+    store: Store, weather: Weather, mention: Any, facts: dict[str, Any], told_of: str
+) -> None:
+    placed = dict(weather.seen(watch=CAP) for _ in range(3))
+    for claimed in claim(store, 50):
+        where = placed[claimed.id].digest
+        settle(store, claimed, "held", reason=where) if where else done(store, claimed, ticket=str(claimed.id))
+    arrive(store, mention("m3", author=Author("u3"), thread_id="t3", version="2", **facts))
+    settle(store, one(store), "ignored", reason="edited, and there is no ticket to note it on")
+    assert gathered(store, NOON + 61) == 1
+    assert [b.note for b in bulletins(store)] == [f"{told_of} +0"]
+
+
 def test_a_digest_that_fails_leaves_its_mentions_held(store: Store, weather: Weather) -> None:
     placed = dict(weather.seen(watch=CAP) for _ in range(3))
     for claimed in claim(store, 50):
@@ -499,3 +515,54 @@ def test_an_old_digest_loses_what_it_quotes(store: Store, weather: Weather) -> N
     with turn(store, NOON + 40 * DAY) as tx:
         assert people.expire(tx, 30, 100)[0] > 0
     assert rows(store, "body", kind="bulletin") == [None]
+
+
+def test_what_a_digest_tells_of_is_not_sent_again_beside_it(store: Store, weather: Weather) -> None:
+    digest = _digested(store, weather)
+    number, _ = _told_by(store, digest.id)
+    with turn(store, NOON + 63) as tx:
+        assert "told in a digest" in journal.retry(tx, number)
+    done(store, digest, ticket="9")
+    assert rows(store, "state", id=number) == ["done"]
+    sound(store)
+
+
+def test_of_a_digest_that_is_dropped_everybody_in_it_says_so(store: Store, weather: Weather) -> None:
+    digest = _digested(store, weather)
+    number, _ = _told_by(store, digest.id)
+    settle(store, digest, "failed", reason="refused", at=NOON + 62)
+    with turn(store, NOON + 63) as tx:
+        assert journal.drop(tx, digest.id, "nobody reads it") == ""
+
+    assert rows(store, "state", "reason", id=number) == [("held", "its digest was dropped: nobody reads it")]
+    with turn(store, NOON + 64) as tx:
+        assert journal.release(tx, number) == ""
+    sound(store)
+
+
+def test_who_was_forgotten_cannot_be_recognised_by_what_was_counted(store: Store, weather: Weather) -> None:
+    for _ in range(2):
+        weather.seen(author="anna")
+    weather.seen(author="olga")
+    for claimed in claim(store, 50):
+        done(store, claimed, ticket=str(claimed.id))
+    with turn(store) as tx:
+        people.forget(tx, "feed:anna")
+    with store.read() as tx:
+        seen = tx.execute(sa.select(sightings.c.author).order_by(sightings.c.delivery)).scalars().all()
+
+    assert storms.counted("feed:anna") not in seen
+    assert (seen[0], len(set(seen))) == (seen[1], 2)  # one person still
+
+
+def test_a_note_whose_words_were_erased_is_not_sent_again(store: Store, weather: Weather) -> None:
+    digest = _digested(store, weather)
+    settle(store, digest, "failed", reason="refused", at=NOON + 62)
+    with turn(store) as tx:
+        tx.execute(sa.update(deliveries).where(deliveries.c.id == digest.id).values(body=None))
+        assert "erased" in journal.retry(tx, digest.id)
+
+
+def _told_by(store: Store, bulletin: int) -> list[int]:
+    with store.read() as tx:
+        return list(tx.execute(sa.select(sightings.c.delivery).where(sightings.c.told == bulletin)).scalars())

@@ -145,6 +145,27 @@ def test_a_tag_releases_the_held_replies_and_is_taken_off(store: Store, mention:
     sound(store)
 
 
+def test_a_tag_that_is_still_being_taken_off_releases_nothing_held_since(store: Store, mention: Make) -> None:
+    linked(store, mention())
+
+    def held(number: int) -> None:
+        answer(store, reply(number))
+        settle(store, one(store, account="feed"), "held", reason="a phone number")
+
+    def released() -> int:
+        with turn(store) as tx:
+            return tickets.release(tx, "desk", SEVEN, "release_reply")
+
+    held(1)
+    assert released() == 1
+    settle(store, one(store, account="feed"), receipt=receipt("p1", None))
+    held(2)
+    assert released() == 0
+    done(store, one(store))  # the tag is off
+    assert released() == 1  # and on again
+    sound(store)
+
+
 def recall(store: Store, *found: Reply) -> int:
     """Look at the ticket as it is now."""
     with turn(store) as tx:
