@@ -23,7 +23,6 @@ from daemon_world import hours_pass
 
 from connector.store import Store
 from connector.store.tables import watches
-from connector.testing.simulators.zendesk import Faults
 from tests.system.world import World, free_port, wait_for
 
 CONVERSATIONS = 30
@@ -35,14 +34,14 @@ deadlines:
     breach: {tags: [answer_late], priority: high, group: PR}
     ceiling: {tags: [answer_overdue], priority: urgent}
 """
-FAULTS = Faults(
-    error_5xx=0.02,
-    cut_before=0.01,
-    answer_lost_put=0.05,
-    late_apply_put=0.02,
-    late_apply_s=0.5,
-    incremental_lag_s=0.0,
-)
+FAULTS = {
+    "error_5xx": 0.02,
+    "cut_before": 0.01,
+    "answer_lost_put": 0.05,
+    "late_apply_put": 0.02,
+    "late_apply_s": 0.5,
+    "incremental_lag_s": 0.0,
+}
 
 
 class Replica:
@@ -95,7 +94,7 @@ def all_have(world: World, words: str, count: int) -> bool:
 @pytest.mark.system
 def test_each_step_is_told_once_by_replicas_that_are_killed_meanwhile(store_url: str, tmp_path: Path) -> None:
     chance = random.Random(8)
-    world = World(tmp_path, store_url, FAULTS)
+    world = World(tmp_path, store_url, "zendesk", FAULTS)
     mappings = tmp_path / "mappings"
     mappings.mkdir()
     (mappings / "deadlines.yaml").write_text(MAPPING, encoding="utf-8")
