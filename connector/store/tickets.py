@@ -60,8 +60,10 @@ def note_state(tx: Tx, helpdesk: str, state: TicketState) -> None:
 
 
 def toned(tx: Tx, since: float = 0.0) -> Iterator[tuple[Mention, Decision, str, bool]]:
-    """Of each ticket whose tone field holds something: the mention that opened it and was decided, the decision, what
-    the field holds, and whether the ticket was solved. To be read while the transaction lasts."""
+    """Of each ticket whose tone field holds something: the mention that opened it, the decision, what the field
+    holds, and whether the ticket was solved; nothing where the mention was erased. To be read while the transaction
+    lasts."""
+    opened = sa.exists().where(parts.c.delivery == deliveries.c.id, parts.c.n == 0, parts.c.op == "ticket")
     first = (
         sa.select(sa.func.min(deliveries.c.id).label("number"), tickets.c.tone, tickets.c.status)
         .select_from(tickets)
@@ -70,7 +72,7 @@ def toned(tx: Tx, since: float = 0.0) -> Iterator[tuple[Mention, Decision, str, 
             sa.and_(conversations.c.helpdesk == tickets.c.helpdesk, conversations.c.ticket == tickets.c.ticket),
         )
         .join(deliveries, deliveries.c.conversation == conversations.c.id)
-        .where(tickets.c.tone != "", deliveries.c.kind == "mention", deliveries.c.trace.is_not(None))
+        .where(tickets.c.tone != "", deliveries.c.kind == "mention", opened)
         .where(tickets.c.seen_at >= since)
         .group_by(tickets.c.helpdesk, tickets.c.ticket, tickets.c.tone, tickets.c.status)
         .subquery()
@@ -79,6 +81,7 @@ def toned(tx: Tx, since: float = 0.0) -> Iterator[tuple[Mention, Decision, str, 
         sa.select(mentions.c.body, deliveries.c.trace, first.c.tone, first.c.status)
         .join(deliveries, deliveries.c.id == first.c.number)
         .join(mentions, mentions.c.id == deliveries.c.mention)
+        .where(deliveries.c.trace.is_not(None))
         .order_by(first.c.number)
         .execution_options(yield_per=500)
     )

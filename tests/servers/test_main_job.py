@@ -38,7 +38,7 @@ def network() -> RealWorld:
 
 @pytest.fixture
 def world(network: RealWorld, tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path, f"sqlite:///{tmp_path / 'connector.db'}")
+    made = World(tmp_path, f"sqlite:///{tmp_path / 'connector.db'}", "zendesk")
     (tmp_path / "feed.xml").write_text(FEED.format(items=""), encoding="utf-8")
     config = json.loads(made.config.read_text())
     config["sources"] = {

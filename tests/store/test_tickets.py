@@ -39,7 +39,7 @@ from connector.model import (
     decode,
     encode,
 )
-from connector.store import Store, tables, tickets
+from connector.store import Store, people, tables, tickets
 
 Make = Callable[..., Mention]
 SEVEN, NINE = TicketId("7"), TicketId("9")
@@ -230,3 +230,19 @@ def test_the_tone_agents_give_is_told_beside_the_decision_of_the_ticket(store: S
 
     said, decided, value, solved = found
     assert (said.external_id, decided.tone.label, value, solved) == ("a", "negative", "tone_positive", True)
+
+
+def test_what_agents_say_of_the_forgotten_is_not_said_of_somebody_else(store: Store, mention: Any) -> None:
+    decision = encode(Decision(Settings(), "s", "c", Tone("negative", -0.5, 0.9)))
+    arrive(store, mention("a", thread_id="a"), mention("b", thread_id="a", author=Author("u2")))
+    opening = one(store)
+    intend(store, opening, trace=decision)
+    settle(store, opening, receipt=receipt(), ticket=SEVEN)
+    later = one(store)
+    intend(store, later, op="comment", trace=decision)
+    settle(store, later, receipt=receipt("c1"))
+    with turn(store) as tx:
+        tickets.note_state(tx, "desk", TicketState(SEVEN, "solved", tone="tone_positive"))
+        assert [said.external_id for said, *_ in tickets.toned(tx)] == ["a"]
+        people.forget(tx, "feed:u1")
+        assert list(tickets.toned(tx)) == []
