@@ -192,11 +192,10 @@ def _noticed(found: Sequence[Finding], text: str) -> tuple[Noticed, ...]:
 
 def _outgoing(source: Source, reply: Reply) -> tuple[str, tuple[Attachment, ...]]:
     """The reply as plain text; files go along where the platform takes them, else as their links."""
-    text = to_text(reply.html)
-    if source.capabilities.attachments_out:
-        return text, reply.attachments
-    linked = "\n".join(f"{a.name}: {a.url}" if a.name else a.url for a in reply.attachments)
-    return "\n\n".join(part for part in (text, linked) if part), ()
+    taken = tuple(one for one in reply.attachments if source.takes(one))
+    others = [one for one in reply.attachments if one not in taken]
+    linked = "\n".join(f"{a.name}: {a.url}" if a.name else a.url for a in others)
+    return "\n\n".join(part for part in (to_text(reply.html), linked) if part), taken
 
 
 def _too_long(length: int, limits: ReplyLimits) -> str:

@@ -17,6 +17,7 @@ from connector.errors import Unsupported
 from connector.http import Download, Http
 from connector.model import (
     KINDS,
+    Attachment,
     Cursor,
     Identity,
     Key,
@@ -129,6 +130,10 @@ class Source(Outlet[ReplyDraft]):
         of this platform, or there is nothing there to answer. May ask the platform; may fill in what a tool leaves
         out (its text, for one that hands on ids only). Called before the mention is stored."""
         raise Unsupported(f"{self.type} does not know posts by their address", service=self.name)
+
+    def takes(self, attachment: Attachment) -> bool:
+        """Whether this file of an agent can go along with a reply; what cannot goes as its link. Asks nobody."""
+        return self.capabilities.attachments_out
 
     def reply_limits(self, mention: Mention) -> ReplyLimits:
         """What may be answered to this mention now. Closed: nothing. Called just before a reply leaves."""

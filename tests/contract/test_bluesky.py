@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from loopback import Loopback
 
 from connector.errors import AuthFailed, Closed, Gone, RateLimited, Rejected, Temporary
 from connector.http import Http
-from connector.model import Cursor, Mention, ReplyDraft, key_of
+from connector.model import Attachment, Cursor, Mention, ReplyDraft, key_of
 from connector.sources.bluesky import Bluesky, BlueskyOptions
 from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, drained
 from connector.testing.simulators.bluesky import BlueskySimulator
@@ -38,7 +40,8 @@ class SkyWorld(SourceWorld):
                 **more,
             }
         )
-        source = Bluesky("sky", options, Http("sky"), clock=lambda: datetime.now(UTC).timestamp() + self.time)
+        http = Http("sky", allow_private=True)
+        source = Bluesky("sky", options, http, clock=lambda: datetime.now(UTC).timestamp() + self.time)
         self.made.append(source)
         return source
 
@@ -306,3 +309,42 @@ def test_a_mention_without_our_memo_can_still_be_answered(there: SkyWorld) -> No
     mention = replace(heard(there), ref="")
     receipt = there.source.send(there.source.prepare(ReplyDraft(mention, "hi")), key_of("k"))
     assert there.sky.record(receipt.id)["reply"]["parent"]["uri"] == mention.external_id
+
+
+# --- pictures of an agent ---
+
+
+def _picture(url: str, **facts: Any) -> Attachment:
+    return Attachment(f"{url}/a.png", **({"type": "image/png", "name": "a.png", "size": 8} | facts))
+
+
+def test_pictures_of_an_agent_stand_in_the_post_and_are_posted_once(there: SkyWorld) -> None:
+    asked = heard(there)
+    with Loopback(lambda _: (200, {"Content-Type": "image/png"}, b"picture!")) as files:
+        draft = ReplyDraft(asked, "Here", attachments=(_picture(files.url), _picture(files.url, name="b.png")))
+        request = there.source.prepare(draft)
+        there.sky.expire_access()
+        assert there.source.prepare(replace(draft, text="Here"))  # an upload that nobody posts harms nothing
+    key = key_of("pictures")
+    first = there.source.send(request, key)
+    assert there.source.send(request, key) == first
+    (post,) = there.sky.posts(there.brand)
+    images = post["embed"]["images"]
+    assert [one["alt"] for one in images] == ["a.png", "b.png"]
+    assert {there.sky.blobs[one["image"]["ref"]["$link"]] for one in images} == {b"picture!"}
+
+
+def test_more_pictures_than_a_post_holds_are_refused_with_the_way_out(there: SkyWorld) -> None:
+    asked = heard(there)
+    with pytest.raises(Rejected, match="5 pictures; 4 fit in one post here: link to the others"):
+        there.source.prepare(ReplyDraft(asked, "Here", attachments=(_picture("http://x"),) * 5))
+    assert there.posted() == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "taken"), [({}, True), ({"type": "application/pdf"}, False), ({"size": 2_000_001}, False)]
+)
+def test_what_is_no_picture_or_too_large_goes_as_its_link(
+    there: SkyWorld, facts: dict[str, Any], taken: bool
+) -> None:
+    assert there.source.takes(_picture("http://x", **facts)) is taken

@@ -55,16 +55,26 @@ class Account:
         """What a query answers; BadAnswer when it is no JSON object."""
         return as_object(self.call("GET", method, params=params).json(), "object")
 
+    def upload(self, content: bytes, kind: str) -> Mapping[str, Any]:
+        """A file kept for a post that will name it (com.atproto.repo.uploadBlob); one that none names is dropped, so
+        that it may be done again."""
+        method = "com.atproto.repo.uploadBlob"
+        answer = self._tried(lambda token: self._exchange("POST", method, token, body=content, kind=kind))
+        return as_object(as_object(self._accepted(answer, method).json(), "object").get("blob"), "blob")
+
     def call(
         self, verb: str, method: str, *, params: Mapping[str, Any] | None = None, json_body: Any = None
     ) -> Answer:
         """One call with our session, which is renewed once when it has expired: that answer means it was not done."""
-        session = self.signed_in()
-        answer = self._exchange(verb, method, session.access, params=params, json_body=json_body)
-        if error_of(answer) in ("ExpiredToken", "InvalidToken"):
-            session = self._renewed(session)
-            answer = self._exchange(verb, method, session.access, params=params, json_body=json_body)
+        answer = self._tried(lambda token: self._exchange(verb, method, token, params=params, json_body=json_body))
         return self._accepted(answer, method)
+
+    def _tried(self, exchange: Callable[[str], Answer]) -> Answer:
+        session = self.signed_in()
+        answer = exchange(session.access)
+        if error_of(answer) in ("ExpiredToken", "InvalidToken"):
+            answer = exchange(self._renewed(session).access)
+        return answer
 
     def _exchange(
         self,
@@ -74,8 +84,11 @@ class Account:
         *,
         params: Mapping[str, Any] | None = None,
         json_body: Any = None,
+        body: bytes | None = None,
+        kind: str = "",
         budget: str = "",
     ) -> Answer:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         budget = budget or ("read" if verb == "GET" else "write")
         return self._http.call(
             verb,
@@ -83,8 +96,9 @@ class Account:
             operation=method.rsplit(".", 1)[-1],
             params=params,
             json=json_body,
-            headers={"Authorization": f"Bearer {token}"} if token else None,
-            read=True if budget == "login" else None,
+            body=body,
+            headers={**headers, "Content-Type": kind} if kind else headers,
+            read=True if budget == "login" or body is not None else None,
             expect=(400, 401, 403, 404, 429),
             limits=(budget,),
             learn=lambda answer: self._learn(answer, budget),

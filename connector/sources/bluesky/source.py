@@ -17,6 +17,7 @@ from connector.errors import BadAnswer, Closed, Gone, Rejected, Temporary, Uncer
 from connector.http import Http
 from connector.log import remember_secret
 from connector.model import (
+    Attachment,
     Author,
     Cursor,
     Identity,
@@ -53,6 +54,8 @@ Reason = Literal["mention", "reply", "quote"]
 
 MAX_GRAPHEMES = 300
 MAX_BYTES = 3_000
+MAX_PICTURES = 4
+MAX_PICTURE = 2_000_000
 _PAGE = 100
 _MAX_PAGES = 200
 _WHOLE_WINDOW_EVERY = 600.0
@@ -109,6 +112,7 @@ class Bluesky(Source):
         enrich=True,
         locate=True,
         attachments_in=True,
+        attachments_out=True,
     )
 
     def __init__(
@@ -275,6 +279,10 @@ class Bluesky(Source):
         self._raise_if_closed(post)
         return ReplyLimits(MAX_GRAPHEMES, self.options.max_parts)
 
+    def takes(self, attachment: Attachment) -> bool:
+        """Pictures that a post may hold (the lexicon app.bsky.embed.images)."""
+        return attachment.type.startswith("image/") and (attachment.size or 0) <= MAX_PICTURE
+
     def measure(self, text: str) -> int:
         """Graphemes, as the server counts; where 3,000 bytes are reached sooner, tenths of those."""
         return max(len(regex.findall(r"\X", text)), math.ceil(len(text.encode()) / (MAX_BYTES / MAX_GRAPHEMES)))
@@ -302,6 +310,8 @@ class Bluesky(Source):
             "createdAt": datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
             "reply": {"root": root, "parent": parent},
         }
+        if draft.attachments:
+            record["embed"] = {"$type": "app.bsky.embed.images", "images": self._pictures(draft.attachments)}
         if facets := facets_for(draft.text, self._resolve):
             record["facets"] = facets
         if draft.mention.language:
@@ -327,6 +337,21 @@ class Bluesky(Source):
         return () if self._record(uri) is None else (self._receipt(uri),)
 
     # steps
+
+    def _pictures(self, attachments: Sequence[Attachment]) -> list[dict[str, Any]]:
+        """The files, kept at the server for the post. Rejected: more than a post holds, or one that cannot be had."""
+        if len(attachments) > MAX_PICTURES:
+            raise Rejected(
+                f"it has {len(attachments)} pictures; {MAX_PICTURES} fit in one post here: link to the others",
+                service=self.name,
+                operation="upload",
+            )
+        found = []
+        for one in attachments:
+            file = self.http.file(one, limit=MAX_PICTURE)
+            blob = self._account.upload(file.content, one.type or file.type)
+            found.append({"image": blob, "alt": one.name})
+        return found
 
     def _unfrozen(self, request: Request, key: Key) -> tuple[str, str, Mapping[str, Any]]:
         frozen = json.loads(request.body)

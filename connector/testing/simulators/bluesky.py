@@ -69,6 +69,7 @@ class BlueskySimulator(ThreadedServer):
         self.accounts: dict[str, Account] = {}
         self.calls: list[str] = []
         self.gated: set[str] = set()
+        self.blobs: dict[str, bytes] = {}
         self._indexed: dict[str, datetime] = {}
         self._access: dict[str, str] = {}
         self._refresh: dict[str, str] = {}
@@ -177,12 +178,13 @@ class BlueskySimulator(ThreadedServer):
             if how == "nonsense":
                 return 200, {}, b"<html>maintenance</html>"
             try:
-                told = self._dispatch(verb, method, parse_qs(parts.query), token, body)
+                kind = headers.get("content-type", "")
+                told = self._dispatch(verb, method, parse_qs(parts.query), token, body, kind)
             except XrpcError as error:
                 return error.status, {}, _json({"error": error.error, "message": error.message})
             return None if how == "cut" else (200, {}, _json(told))
 
-    def _dispatch(self, verb: str, method: str, params: Params, token: str, body: bytes) -> Any:
+    def _dispatch(self, verb: str, method: str, params: Params, token: str, body: bytes, kind: str) -> Any:
         if method == "com.atproto.server.createSession":
             return self._create_session(_parsed(body))
         if method == "com.atproto.server.refreshSession":
@@ -201,6 +203,8 @@ class BlueskySimulator(ThreadedServer):
             "com.atproto.repo.createRecord": self._create_record,
             "com.atproto.repo.deleteRecord": self._delete_record,
         }
+        if verb == "POST" and method == "com.atproto.repo.uploadBlob":
+            return self._upload_blob(body, kind)
         if verb == "GET" and method in queries:
             return queries[method](viewer, params)
         if verb == "POST" and method in procedures:
@@ -329,6 +333,13 @@ class BlueskySimulator(ThreadedServer):
             raise XrpcError(500, "InternalServerError", "Internal Server Error")
         return self._written(self._write(viewer, POST, rkey, record))
 
+    def _upload_blob(self, body: bytes, kind: str) -> dict[str, Any]:
+        if not body or "/" not in kind:
+            raise XrpcError(400, "InvalidRequest", "Request encoding (Content-Type) required but not provided")
+        link = "bafkrei" + base64.b32encode(hashlib.sha256(body).digest()).decode().lower().rstrip("=")
+        self.blobs[link] = body
+        return {"blob": {"$type": "blob", "ref": {"$link": link}, "mimeType": kind, "size": len(body)}}
+
     def _delete_record(self, viewer: Account, given: dict[str, Any]) -> dict[str, Any]:
         viewer.records.pop(f"{given.get('collection')}/{given.get('rkey')}", None)
         return {}
@@ -343,11 +354,28 @@ class BlueskySimulator(ThreadedServer):
             raise XrpcError(401, "AuthRequired", "Authentication Required")
         record = given.get("record")
         problem = "only posts are kept here" if given.get("collection") != POST else _problem(record)
+        problem = problem or self._picture_problem(record if isinstance(record, dict) else {})
         if given.get("rkey") is not None and not _TID.fullmatch(str(given["rkey"])):
             problem = "Record key is not a TID"
         if problem or not isinstance(record, dict):
             raise XrpcError(400, "InvalidRequest", f"Invalid {POST} record: {problem}")
         return record
+
+    def _picture_problem(self, record: dict[str, Any]) -> str:
+        """At most four pictures of two megabytes, each kept here and with an alternative text."""
+        embed = record.get("embed") or {}
+        if embed.get("$type") != "app.bsky.embed.images":
+            return ""
+        images = embed.get("images") or []
+        if not 1 <= len(images) <= 4:
+            return "array too big (maximum 4) at $.record.embed.images"
+        for one in images:
+            blob = one.get("image") or {}
+            if blob.get("ref", {}).get("$link") not in self.blobs or not isinstance(one.get("alt"), str):
+                return "Could not find blob"
+            if not str(blob.get("mimeType")).startswith("image/") or blob.get("size", 0) > 2_000_000:
+                return "blob too big or not accepted at $.record.embed.images"
+        return ""
 
     # what lies below
 
