@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -42,11 +42,13 @@ class AccountOptions(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """An incoming call: header names in lower case, the raw body, and when it came (Unix seconds)."""
+    """An incoming call: header names in lower case, the raw body, and when it came (Unix seconds). `query` is what
+    stands behind the address, for platforms that can prove themselves in no other way."""
 
     headers: Mapping[str, str]
     body: bytes
     received_at: float
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 Every call to the outside goes through `Http.call`, which keeps four promises: a time-out on everything; each failure
 comes out as an error that says what to do next (and a write whose answer was lost is Uncertain, never retried here);
-reads are repeated within seconds, writes never; nothing secret stands in an error. `Budget` keeps what the other side
-told us about its limits, shared by every thread of an account. `Http.download` fetches what strangers posted and
+reads are repeated within seconds, writes never; nothing secret stands in an error. A read that is sent on to another
+server goes there without our credentials, in whatever header they stand, or not at all. `Budget` keeps what the other
+side told us about its limits, shared by every thread of an account. `Http.download` fetches what strangers posted and
 therefore reaches only public addresses: a name is resolved once, checked, and that very address is connected to,
 through redirects too, and through no proxy, which would reach for us what we may not.
 """
@@ -54,6 +55,10 @@ _DEFAULT_WAIT = 30.0
 _LONGEST_WAIT = 86_400.0
 _MOST_PLACES = 10
 _REDIRECTED = frozenset({301, 302, 303, 307, 308})
+_HARMLESS = frozenset(
+    ("accept", "accept-encoding", "accept-language", "user-agent", "if-none-match", "if-modified-since", "range")
+)
+"""The only headers that another server than the one we call may get to see."""
 _PLAIN = re.compile(r"https?://[\w.:\[\]-]+(/[!-~]*)?", re.ASCII | re.IGNORECASE)
 
 _REPEATED = tenacity.Retrying(
@@ -151,6 +156,7 @@ class Http:
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._pools: list[HTTPConnectionPool] = []
+        self._behind_proxy: dict[str, bool] = {}
         self._patience = urllib3.Timeout(connect=timeout[0], read=timeout[1])
         self._lock = threading.Lock()
 
@@ -257,7 +263,7 @@ class Http:
     def _session(self, kind: str = "any") -> requests.Session:
         session: requests.Session | None = getattr(self._local, kind, None)
         if session is None:
-            session = requests.Session()
+            session = _Session()
             session.trust_env = False
             session.headers.clear()
             session.max_redirects = 5
@@ -283,7 +289,7 @@ class Http:
     ) -> Answer:
         try:
             answer = None
-            if method not in ("GET", "HEAD") and auth is None and not params and _is_plain(url, headers):
+            if method not in ("GET", "HEAD") and auth is None and not params and self._is_plain(url, headers):
                 answer = self._straight(method, url, data, headers)
             if answer is None or (harmless and answer.status in _REDIRECTED):
                 answer = self._roundabout(method, url, params, data, headers, auth, operation, harmless)
@@ -295,6 +301,25 @@ class Http:
             kind = BadAnswer if harmless else Uncertain
             raise kind("the answer is larger than 32 MB", service=self.service, operation=operation)
         return Answer(answer.status, answer.headers, answer.body, answer.url)
+
+    def _is_plain(self, url: str, headers: Mapping[str, str]) -> bool:
+        """Whether a call can be sent as it stands: nothing to encode or to refuse, and no proxy in between."""
+        return (
+            _PLAIN.fullmatch(url) is not None
+            and all(value.isascii() and value.isprintable() and value[:1] != " " for value in headers.values())
+            and not self._proxied(url)
+        )
+
+    def _proxied(self, url: str) -> bool:
+        """Whether the environment names a proxy for this place; looked up once, for it goes through all of it."""
+        parts = urlsplit(url)
+        place = f"{parts.scheme}://{parts.netloc}"
+        known = self._behind_proxy.get(place)
+        if known is None:
+            if len(self._behind_proxy) >= _MOST_PLACES:
+                self._behind_proxy.clear()
+            known = self._behind_proxy[place] = bool(_proxies(url))
+        return known
 
     def _straight(self, method: str, url: str, data: bytes | None, headers: Mapping[str, str]) -> _Raw:
         """One exchange on a kept connection of this thread: less than half of what it costs through `requests`."""
@@ -403,6 +428,20 @@ class Http:
         return Rejected(sentence, service=service, operation=operation, status=status)
 
 
+class _Session(requests.Session):
+    """One that is not led elsewhere with our credentials: `requests` itself leaves only Authorization behind."""
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Called for each redirect, before it is followed. BadAnswer: another server asks for what we sent along."""
+        old, new = str(response.request.url), str(prepared_request.url)
+        if not self.should_strip_auth(old, new):  # type: ignore[no-untyped-call]
+            return
+        if prepared_request.body is not None:
+            raise BadAnswer("redirected somewhere else", status=response.status_code)
+        for name in [name for name in prepared_request.headers if name.lower() not in _HARMLESS]:
+            del prepared_request.headers[name]
+
+
 def retry_after(answer: Answer) -> float | None:
     """Seconds of a Retry-After header in either of its forms (RFC 9110), else None."""
     value = answer.headers.get("Retry-After", "").strip()
@@ -426,15 +465,6 @@ class _Raw:
     headers: Mapping[str, str]
     body: bytes | None
     url: str
-
-
-def _is_plain(url: str, headers: Mapping[str, str]) -> bool:
-    """Whether a call can be sent as it stands: nothing to encode or to refuse, and no proxy in between."""
-    return (
-        _PLAIN.fullmatch(url) is not None
-        and all(value.isascii() and value.isprintable() and value[:1] != " " for value in headers.values())
-        and not _proxies(url)
-    )
 
 
 def _read(response: urllib3.response.BaseHTTPResponse, limit: int) -> bytes | None:

@@ -144,7 +144,8 @@ class Mention:
     `source` is the name of the account it came through, `platform` the network it was said on (the author's
     requester is `platform:author.id`). `version` tells edits of one external_id apart ("" for the first).
     `ref` is the adapter's own memo for answering; nobody else reads it. `own` marks what we wrote ourselves,
-    `private` what others cannot read, `deleted` that the author took it back.
+    `private` what others cannot read, `deleted` that the author took it back. `to` is, of what we wrote to one person
+    alone, that person's id: a message need not answer another one.
     """
 
     source: str
@@ -168,6 +169,7 @@ class Mention:
     private: bool = False
     deleted: bool = False
     ref: str = ""
+    to: str = ""
 
 
 # --- what we make of it ------------------------------------------------------------------------------------
@@ -281,12 +283,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A requester or the author of a comment: `external_id` is `platform:id`; never an invented e-mail address."""
+    """A requester or the author of a comment: `external_id` is `platform:id`; never an invented e-mail address.
+    `handle` is their name on the platform, without @."""
 
     external_id: str
     name: str
     url: str = ""
     avatar_url: str = ""
+    handle: str = ""
 
 
 @dataclass(frozen=True, slots=True)

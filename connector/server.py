@@ -54,7 +54,9 @@ def application(handlers: Handlers, max_body: int) -> Starlette:
         try:
             body = await _body(request, max_body)
             headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in request.headers.raw}
-            stored = handlers.receive(request.path_params["name"], Hook(headers, body, received_at))
+            stored = handlers.receive(
+                request.path_params["name"], Hook(headers, body, received_at, dict(request.query_params))
+            )
             told = await asyncio.wrap_future(stored)
             return PlainTextResponse(told) if isinstance(told, str) else JSONResponse(told)
         except LookupError:
@@ -161,7 +163,9 @@ class Listener:
             self._socket.bind((host, port))
         except OSError as error:
             self._socket.close()
-            raise ConnectorError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+            raise ConnectorError(
+                f"cannot listen on {host}:{port}: {error.strerror}; set `server: listen` to another one"
+            ) from None
         self.address = f"http://{host}:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
             app,

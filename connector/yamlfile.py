@@ -84,7 +84,8 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     if close:
         meant = next(o for o in options if o.lower() == close[0])
         hint = f' — did you mean "{meant}"?'
-    shown = ", ".join(options[:12]) + (", …" if len(options) > 12 else "")
+    whole = len(options) <= 14  # leaving out one or two hides more than it saves
+    shown = ", ".join(options if whole else [*options[:12], "…"])
     return f"{hint} (allowed: {shown})" if shown else hint
 
 

@@ -286,6 +286,37 @@ def test_a_read_follows_and_leaves_its_credentials_behind(http: Http) -> None:
     assert "Authorization" not in there.asked[0][2]
 
 
+@pytest.mark.parametrize("header", ["Api-Key", "X-API-Key", "Authorization", "Cookie", "X-Vault-Token"])
+def test_no_header_with_a_credential_goes_to_another_server(http: Http, header: str) -> None:
+    sent = {header: "our secret", "If-None-Match": '"7"', "Accept": "application/json"}
+    with serving(answer(200)) as there, serving(answer(302, Location=there.url)) as here:
+        http.call("GET", here.url, operation="ask", headers=sent)
+
+    assert here.asked[0][2][header] == "our secret"
+    assert header not in there.asked[0][2]
+    assert (there.asked[0][2]["If-None-Match"], there.asked[0][2]["Accept"]) == ('"7"', "application/json")
+    assert "our secret" not in str(there.asked)
+
+
+def test_on_the_same_server_a_read_keeps_its_credentials(http: Http) -> None:
+    with serving(in_turn(iter([answer(302, Location="/there"), answer(200)]))) as server:
+        http.call("GET", server.url, operation="ask", headers={"Api-Key": "our secret"})
+
+    assert [asked[2]["Api-Key"] for asked in server.asked] == ["our secret", "our secret"]
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_what_a_read_says_in_its_body_goes_to_no_other_server(http: Http, status: int) -> None:
+    with (
+        serving(answer(200)) as there,
+        serving(answer(status, Location=there.url)) as here,
+        pytest.raises(BadAnswer, match="redirected somewhere else"),
+    ):
+        http.call("POST", here.url, operation="ask", body=b"secret=1", read=True)
+
+    assert there.asked == []
+
+
 def test_a_circle_of_redirects_ends(http: Http) -> None:
     with serving(answer(302, Location="/again")) as server, pytest.raises(ConnectorError):
         http.call("GET", server.url, operation="ask")

@@ -248,6 +248,7 @@ def test_what_was_probably_meant_is_told(word: str, tail: str) -> None:
 
 def test_a_long_list_of_what_is_allowed_is_cut() -> None:
     assert did_you_mean("x", map(str, range(20))).endswith("10, 11, …)")
+    assert did_you_mean("x", map(str, range(13))).endswith("11, 12)")
 
 
 def test_a_path_is_written_as_people_write_it() -> None:

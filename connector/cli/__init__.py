@@ -26,7 +26,8 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except ConfigError as error:
             say.problems(error.problems)
-            say.notice(f"{say.count(len(error.problems), 'mistake')}; nothing was started or changed")
+            mistakes = sum(problem.severity == "error" for problem in error.problems)
+            say.notice(f"{say.count(mistakes, 'mistake')}; nothing was started or changed")
             ctx.exit(EX_CONFIG)
         except MissingConfig as error:
             say.notice(str(error))
@@ -53,10 +54,14 @@ def cli(ctx: click.Context, file: Path) -> None:
     """Turns what people say about you into helpdesk tickets, and carries agents' answers back, once.
 
     \b
-    See it:        connector demo
-    Begin:         connector init, then doctor, check, test, preview --file, run --shadow, run
-    Every day:     connector status, deliveries list, explain, verify
-    After a change of mappings/:  connector check && connector test; a running one takes it up by itself
+    See it:     connector demo
+    Begin:      connector init; then doctor, check, test, preview, run --shadow, run
+    Every day:  connector status, deliveries list, explain, verify
+    After a change of mappings/:  connector check && connector test
+                                  (a connector that runs takes it up by itself)
+
+    Exit codes: 0 all is well; 1 something was found, or it did not work;
+    2 wrong usage; 78 the configuration cannot be used.
     """
     ctx.obj = Place(file)
 
@@ -64,6 +69,7 @@ def cli(ctx: click.Context, file: Path) -> None:
 # they hang their commands on `cli`
 from connector.cli import (  # noqa: E402
     begin,
+    deliveries,
     doctor,
     explain,
     look,
@@ -75,7 +81,7 @@ from connector.cli import (  # noqa: E402
     work,
 )
 
-for part in (begin, doctor, look, explain, preview, people, silence, sources, tone, work):
+for part in (begin, doctor, look, explain, preview, people, silence, sources, tone, work, deliveries):
     for command in part.COMMANDS:
         cli.add_command(command)
 

@@ -6,89 +6,22 @@ import contextlib
 import json
 import re
 import shutil
+from collections.abc import Iterator
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
 import click
 
+from connector import plugins
 from connector.cli import say
 from connector.errors import ConnectorError
 
-_PLATFORMS = ("webhook", "bluesky", "mastodon", "telegram", "vk", "discourse", "rss", "manual")
+_ALSO = {"webhook": {"token"}, "listening": {"preset", "hook_password"}}
+"""What a source needs though its options leave a choice: of several ways to be called, the usual one."""
 
-_SOURCE_BLOCKS = {
-    "webhook": """\
-  # Any system can send mentions to POST /hooks/feed; see docs/sources/webhook.md
-  feed:
-    type: webhook
-    helpdesk: desk
-    token: !env FEED_TOKEN
-    # reply_url: https://bridge.example/reply      # where agents' answers are posted
-""",
-    "bluesky": """\
-  # Settings → Privacy and security → App passwords; see docs/sources/bluesky.md
-  sky:
-    type: bluesky
-    helpdesk: desk
-    service: https://bsky.social
-    identifier: acme.example
-    app_password: !env BSKY_APP_PASSWORD
-""",
-    "mastodon": """\
-  # Preferences → Development → New application; see docs/sources/mastodon.md
-  fedi:
-    type: mastodon
-    helpdesk: desk
-    server: https://mastodon.social
-    access_token: !env MASTODON_TOKEN
-""",
-    "telegram": """\
-  # A bot made with @BotFather; see docs/sources/telegram.md
-  tg:
-    type: telegram
-    helpdesk: desk
-    token: !env TELEGRAM_TOKEN
-""",
-    "vk": """\
-  # A community: its number, and a token of its own; see docs/sources/vk.md
-  club:
-    type: vk
-    helpdesk: desk
-    group_id: 123456
-    token: !env VK_TOKEN
-""",
-    "discourse": """\
-  # Admin → Advanced → API keys, for a single user; see docs/sources/discourse.md
-  forum:
-    type: discourse
-    helpdesk: desk
-    base_url: https://forum.example.com
-    api_username: acme
-    api_key: !env DISCOURSE_API_KEY
-""",
-    "rss": """\
-  # Any RSS or Atom feed, Google Alerts too; can be read, not answered
-  news:
-    type: rss
-    helpdesk: desk
-    url: https://example.com/feed.xml
-    poll: 300
-""",
-    "manual": """\
-  # For what colleagues find: connector submit "text" --url https://…
-  found:
-    type: manual
-    helpdesk: desk
-""",
-}
-
-_SECRETS = {
-    "webhook": "FEED_TOKEN",
-    "bluesky": "BSKY_APP_PASSWORD",
-    "mastodon": "MASTODON_TOKEN",
-    "telegram": "TELEGRAM_TOKEN",
-    "vk": "VK_TOKEN",
-    "discourse": "DISCOURSE_API_KEY",
+_SECRET_WORDS = {
+    "FEED_TOKEN": "# Think of one (openssl rand -hex 24): callers of /hooks/feed send it as bearer token\n",
 }
 
 _DESKS = {
@@ -170,7 +103,7 @@ def demo(helpdesk: str, fast: bool, keep: bool) -> None:
 
 
 @click.command()
-@click.option("--platforms", help=f"Where people speak, by comma: {', '.join(_PLATFORMS)}.")
+@click.option("--platforms", help="Where people speak, by comma: names that `connector sources list` shows.")
 @click.option("--topics", help="What feedback you expect: words, by comma.")
 @click.option("--hours", type=click.IntRange(1, 72), help="How fast you answer, in hours.")
 @click.option("--unhappy", help="Who takes over when somebody stays unhappy: a tag your views watch.")
@@ -194,9 +127,13 @@ def init(
 ) -> None:
     """Write a configuration to begin with, after four questions.
 
-    And which helpdesk is yours, Zendesk or Freshdesk. Into FOLDER (default: this one): config.yaml, mappings/ with
-    tests, and .env.example for the secrets.
+    They are the first four options below; which helpdesk is yours is asked too. Into FOLDER (default: this one):
+    config.yaml, mappings/ with tests, and .env.example for the secrets.
     """
+    ours = [folder / "config.yaml", folder / ".env.example", folder / "mappings" / "90-ours.yaml"]
+    present = [str(file) for file in (*ours, folder / "mappings" / "20-rules.yaml") if file.exists()]
+    if present and not force:
+        raise ConnectorError(f"there already: {', '.join(present)}; use --force to write over them")
 
     def ask(question: str, given: str | None, default: str) -> str:
         if given is not None or yes:
@@ -215,23 +152,19 @@ def init(
         account=account,
         email=user if re.fullmatch(r"[\w.+-]+@[\w.-]+", user) else json.dumps(user, ensure_ascii=False),
     )
-    files = {
-        folder / "config.yaml": _CONFIG.format(
-            desk=desk, sources="\n".join(_SOURCE_BLOCKS[platform] for platform in chosen)
-        ),
-        folder / ".env.example": _env_example(kind, chosen),
-        folder / "mappings" / "90-ours.yaml": _ANSWERS.format(
+    sources = "\n".join(_example()[platform] for platform in chosen)
+    texts = (
+        _CONFIG.format(desk=desk, sources=sources),
+        _env_example(kind, sources),
+        _ANSWERS.format(
             words=", ".join(_quoted(word.strip()) for word in words.split(",") if word.strip()) or '"help"',
             escalation=_tag(tag),
         ),
-    }
-    present = [str(file) for file in (*files, folder / "mappings" / "20-rules.yaml") if file.exists()]
-    if present and not force:
-        raise ConnectorError(f"there already: {', '.join(present)}; use --force to write over them")
+    )
     with resources.as_file(resources.files("connector") / "mappings") as shipped:
         shutil.copytree(shipped, folder / "mappings", dirs_exist_ok=True)
     _set_speed(folder / "mappings" / "35-deadlines.yaml", speed)
-    for file, text in files.items():
+    for file, text in zip(ours, texts, strict=True):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
         say.data(f"wrote {file}")
@@ -250,10 +183,35 @@ def _set_speed(file: Path, hours: int) -> None:
 
 def _chosen(text: str) -> list[str]:
     chosen = [word.strip().lower() for word in text.split(",") if word.strip()]
+    known = _example()
     for word in chosen:
-        if word not in _PLATFORMS:
-            raise ConnectorError(f'"{word}" is not a platform we know; there are {", ".join(_PLATFORMS)}')
-    return chosen or ["webhook"]
+        if word not in known:
+            raise ConnectorError(f'"{word}" is not a platform we know; there are {", ".join(known)}')
+    return list(dict.fromkeys(chosen)) or ["webhook"]
+
+
+@cache
+def _example() -> dict[str, str]:
+    """Of each source in config.example.yaml what it cannot do without, by its type: the lines of keys that have no
+    default, switched on."""
+    text = (resources.files("connector") / "config.example.yaml").read_text(encoding="utf-8")
+    section = re.split(r"^sources:$", text, flags=re.MULTILINE)[1].partition("\n# ---")[0]
+    found: dict[str, str] = {}
+    for block in re.split(r"\n\n(?=  # )", section):
+        lines = [_switched_on(line) for line in block.strip("\n").splitlines()]
+        kind = next(line.split()[1] for line in lines if line.startswith("    type: "))
+        options = plugins.source_class(kind).Options.model_json_schema()
+        needed = {"type", "helpdesk", *options["required"], *_ALSO.get(kind, ())}
+        kept = [line for line in lines if line[:4] != "    " or line.strip().partition(":")[0] in needed]
+        found[kind] = "\n".join(kept) + "\n"
+    return found
+
+
+def _switched_on(line: str) -> str:
+    """A line of the example as one that counts: a secret has no default, and what explains it stands near."""
+    line = re.sub(r"^( *)#(?=[a-z_]+:)", r"\1", line.rstrip())
+    line = re.sub(r"(!env \w+) [^#]*?(?= *#|$)", r"\1", line)
+    return re.sub(r"(?<=\S) +# ", "  # ", line).removesuffix(" …")
 
 
 def _helpdesk(yes: bool) -> str:
@@ -263,10 +221,10 @@ def _helpdesk(yes: bool) -> str:
     return str(click.prompt("Zendesk or Freshdesk?", type=choice, default="zendesk", show_choices=False, err=True))
 
 
-def _env_example(helpdesk: str, chosen: list[str]) -> str:
-    sources = "".join(f"{_SECRETS[platform]}=\n" for platform in chosen if platform in _SECRETS)
+def _env_example(helpdesk: str, sources: str) -> str:
+    names = dict.fromkeys(re.findall(r"!env (\w+)", sources))
     head = "# Copy to .env; connector reads it beside config.yaml. Never commit .env.\n"
-    return head + _DESK_SECRETS[helpdesk] + sources
+    return head + _DESK_SECRETS[helpdesk] + "".join(f"{_SECRET_WORDS.get(name, '')}{name}=\n" for name in names)
 
 
 def _subdomain(text: str) -> str:
@@ -309,7 +267,7 @@ def sandbox_zendesk(
         say.data(address)
         say.notice(f"tickets for a person: {address}/ · API: {address}/api/v2 · admin@example.com, token sandbox")
 
-    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+    with _served(host, port):
         serve(host, port, data, webhook_url=webhook_url, webhook_secret=webhook_secret, ready=ready)
 
 
@@ -335,7 +293,21 @@ def sandbox_freshdesk(
         say.data(address)
         say.notice(f"tickets for a person: {address}/ · API: {address}/api/v2 · API key: sandbox")
 
-    serve(host, port, data, webhook_url, webhook_secret, ready=ready, webhook_header=webhook_header)
+    with _served(host, port):
+        serve(host, port, data, webhook_url, webhook_secret, ready=ready, webhook_header=webhook_header)
+
+
+@contextlib.contextmanager
+def _served(host: str, port: int) -> Iterator[None]:
+    """A sandbox runs until Ctrl-C; where it cannot listen, that is said."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    except OSError as error:
+        raise ConnectorError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; --port 0 takes a free one"
+        ) from None
 
 
 COMMANDS = (demo, init, sandbox)

@@ -71,8 +71,9 @@ def doctor(
     necessary is missing.
 
     \b
-    connector doctor                                           look
-    connector doctor desk --apply --secret-file secrets/desk   make the webhook, fetch its secret
+    look:                              connector doctor
+    make the webhook, fetch its secret:
+                connector doctor desk --apply --secret-file secrets/desk
     """
     place: Place = ctx.obj
     settings = place.config()
@@ -206,7 +207,7 @@ class _Round:
         except ConnectorError as error:
             return [refused(error, f"docs/sources/{source.type}.md says how")]
         notes = identity.notes or (() if source.replies else ("can be read, not answered",))
-        probe.ok("account", "credentials", ", ".join([f"as {identity.name or identity.id}", *notes]))
+        probe.ok("account", "credentials", say.identified(identity, name, notes))
         return probe.found
 
 
@@ -367,7 +368,9 @@ def _title(account: str, settings: Config) -> str:
     if account == HERE:
         return f"{HERE}  {settings.file}"
     options = settings.helpdesks.get(account) or settings.sources[account]
-    where = getattr(options, "base_url", "")
+    where = next(
+        (str(at) for key in ("base_url", "url", "server", "service") if (at := getattr(options, key, ""))), ""
+    )
     return f"{account}  {options.type}" + (f", {where}" if where else "")
 
 

@@ -87,7 +87,7 @@ def _ask(settings: config.Config, policy: triage.Policy | None, seen: list[str])
         tell(account, error.sentence + (f" (HTTP {error.status})" if error.status is not None else ""))
 
     def noted(account: str, identity: Identity, facts: Sequence[str]) -> None:
-        seen.append(f"{account}: " + ", ".join([f"as {identity.name or identity.id}", *facts]))
+        seen.append(f"{account}: {say.identified(identity, account, facts)}")
 
     for account, why in assembly.broken.items():
         tell(account, why)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from connector.errors import Problem
+from connector.model import Identity
 
 
 def data(text: str = "") -> None:
@@ -63,6 +64,12 @@ def problems(found: Sequence[Problem], *, json_too: bool = False) -> None:
 def count(number: int, word: str) -> str:
     """`1 error`, `2 errors`."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def identified(identity: Identity, account: str, facts: Sequence[str]) -> str:
+    """Who we are on an account, and what is to be known of it; who has no account there has no name either."""
+    who = [] if identity.id == account else [f"as {identity.name or identity.id}"]
+    return ", ".join([*who, *facts])
 
 
 def ago(at: float | None) -> str:

@@ -14,7 +14,17 @@ from connector.errors import ConnectorError
 from connector.sources.base import Source
 from connector.yamlfile import did_you_mean
 
-HEAD = ("source", "listens", "answers", "an answer lost", "sees edits", "sees deletions", "files in", "files out")
+HEAD = (
+    "source",
+    "listens",
+    "answers",
+    "an answer lost",
+    "sees edits",
+    "sees deletions",
+    "files in",
+    "files out",
+    "by address",
+)
 _INTERNAL = ("type", "allow_private_addresses")
 
 
@@ -92,7 +102,10 @@ def _row(kind: type[Source]) -> tuple[str, ...]:
     if can.reply:
         answers = "in public, " + answers if answers else "in public"
     lost = "sent again, once there" if can.idempotent_reply else "looked up" if can.find_reply else "left to a person"
-    marks = ["yes" if one else "no" for one in (can.edits, can.deletes, can.attachments_in, can.attachments_out)]
+    marks = [
+        "yes" if one else "no"
+        for one in (can.edits, can.deletes, can.attachments_in, can.attachments_out, can.locate)
+    ]
     return (kind.type, listens, answers, lost, *marks) if can.reply else (kind.type, listens, "no", "–", *marks)
 
 

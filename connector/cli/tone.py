@@ -42,6 +42,8 @@ def tone(ctx: click.Context, language: str, model: Path | None, mappings: Path |
     """
     ctx.obj = (_detector(ctx, model, mappings), ctx.obj)
     if ctx.invoked_subcommand is None:
+        if sys.stdin.isatty():
+            say.notice("one text a line; Ctrl-D ends")
         for line in sys.stdin.buffer:
             said, given = _line(line.decode("utf-8", "replace").rstrip("\r\n"))
             click.echo(json.dumps(_judged(ctx.obj[0], said, given or language), ensure_ascii=False))

@@ -220,7 +220,7 @@ def load(name: str, over: Mapping[str, Any] | None = None) -> FieldMap:
     elif name in presets():
         whole = parse((PRESETS / f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml").value
     else:
-        raise ValueError(f'"{name}" is not a preset{did_you_mean(name, presets())}, and no .yaml file')
+        raise ValueError(f'"{name}" is neither a .yaml file nor a preset{did_you_mean(name, presets())}')
     if not isinstance(whole, Mapping):
         raise ValueError(f"{name} has to be a block of keys")  # noqa: TRY004  every mistake of a map is one kind
     try:

@@ -38,9 +38,11 @@ def storable(value: T) -> T:
 
 
 def conversation_name(mention: Mention, grouping: str) -> str:
-    """The name of the conversation, unique within its source: the thread, or the thread and the author."""
+    """The name of the conversation, unique within its source: the thread, or the thread and the author; of what we
+    wrote to somebody, that person."""
     thread = mention.thread_id or mention.external_id
-    return f"{thread}\x1f{mention.author.id}" if grouping == "thread_and_author" else thread
+    person = mention.to if mention.own and mention.to else mention.author.id
+    return f"{thread}\x1f{person}" if grouping == "thread_and_author" else thread
 
 
 def arrivals(mentions: Sequence[Mention], options: SourceOptions) -> list[Arrival]:

@@ -303,7 +303,7 @@ def _enriched(turn: Turn, mention: Mention) -> Mention:
 
 def _person(mention: Mention) -> Person:
     author = mention.author
-    return Person(f"{mention.platform}:{author.id}", author.shown, author.url, author.avatar_url)
+    return Person(f"{mention.platform}:{author.id}", author.shown, author.url, author.avatar_url, author.handle)
 
 
 def _outlook(turn: Turn, mention: Mention) -> ReplyOutlook:

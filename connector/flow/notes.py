@@ -36,7 +36,7 @@ _REMEDIES: dict[ReplyState, str] = {
     "queued": "It is tried again by itself and you are told how it ends. If it cannot wait, answer by hand.",
     "sent": "",
     "held": "Answer again with a public comment that fits.",
-    "failed": "Answer again with a public comment, or answer by hand where it was written.",
+    "failed": "Answer again with a public comment, if an answer is still wanted, or by hand where it was written.",
     "unsure": "Look at the thread before you answer again; then tell an admin to retry or drop this delivery.",
     "kept": "Take the tag off and answer again if the person is to read it.",
 }
@@ -62,11 +62,11 @@ def deadline_note(passed: Passed, policy: Policy, quiet: str) -> CommentDraft | 
     said = moment(utc(passed.since), policy.zone)
     whose = f", counted in the hours of {due.calendar}" if due.calendar else ""
     ends = "a public answer, or solving the ticket" + (f", or the tag {quiet}" if quiet else "")
+    wanted = f"One is wanted within {due.within} (deadline «{escape(due.rule)}»{escape(whose)})."
     lines = [
         f"<p><strong>{escape(_DUE[step].format(moment(when, policy.zone)))}</strong></p>",
-        f"<p>Nobody has answered yet what was said {escape(said)}.</p>",
-        f"<p>An answer is wanted within {due.within} (deadline «{escape(due.rule)}»{escape(whose)}).</p>",
         to_html(added) if added else "",
+        f"<p>No answer has been seen yet to what was said on {escape(said)}. {wanted}</p>",
         f"<p>What ends this: {escape(ends)}.</p>",
     ]
     return CommentDraft(passed.ticket, "".join(lines), settings=settings)
@@ -98,7 +98,7 @@ def reply_note(
     if noticed:
         lines.append(f"<ul>{''.join(_noticed_html(*one) for one in noticed)}</ul>")
     elif reason:
-        lines.append(f"<p>{escape(reason)}</p>")
+        lines.append(f"<p>Why: {escape(reason)}</p>")
     posted = "<br>".join(link(receipt.url) if receipt.url else escape(receipt.id) for receipt in receipts)
     if posted:
         lines.append(
@@ -107,7 +107,7 @@ def reply_note(
     elif state == "failed":
         lines.append("<p>Nothing of it was posted.</p>")
     if state != "sent":
-        thread = f" {link(mention.url, 'The thread.')}" if mention is not None and mention.url else ""
+        thread = f" {link(mention.url, 'Open the thread')}" if mention is not None and mention.url else ""
         tag = options.commands.release_reply if state == "held" else ""
         release = f" Or add the tag {escape(tag)}: then it leaves as it is." if tag else ""
         lines.append(f"<p>{_REMEDIES[state]}{release}{thread}</p><p>delivery {delivery}</p>")

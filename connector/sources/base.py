@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from connector.adapter import AccountOptions, ChallengeAnswer, Hook, Outlet
 from connector.errors import Unsupported
@@ -48,6 +48,16 @@ class SourceCapabilities:
     locate: bool = False
     attachments_in: bool = False
     attachments_out: bool = False
+
+
+def _web_address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("has to begin with https://")
+    return value.rstrip("/")
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+"""A setting that is the address of a server, or of a page: without the slash at its end."""
 
 
 class SourceOptions(AccountOptions):

@@ -40,6 +40,7 @@ _DOTTED = (
     "author.id author.name author.handle author.url author.avatar_url author.followers author.verified "
     "parent.id parent.text parent.url parent.author"
 ).split()
+_OTHER_NAMES = "`connector schema mention` tells the names; a file with others needs a field map: --map"
 COLUMNS: tuple[str, ...] = (*_PLAIN, *_DOTTED)
 """The column names of a CSV file; also `engagement.` with any name after it."""
 
@@ -239,15 +240,22 @@ def _delimiter(text: str, chart: FieldMap | None) -> str:
 
 def _header_problems(header: list[str], name: str) -> list[Problem]:
     if "text" not in header:
-        message = f'has no column "text" in its first line{did_you_mean("text", COLUMNS)}'
+        message = f'has no column "text" in its first line; {_OTHER_NAMES}'
         return [Problem(name, 1, 1, "", message)]
     problems = []
     for number, column in enumerate(header, start=1):
         if header.index(column) < number - 1 and column:
             problems.append(Problem(name, 1, number, column, f'the column "{column}" is there twice; keep one'))
         elif column and column not in COLUMNS and not column.startswith("engagement."):
-            problems.append(Problem(name, 1, number, column, f"unknown column{did_you_mean(column, COLUMNS)}"))
+            message = f"unknown column{_meant(column)}; {_OTHER_NAMES}"
+            problems.append(Problem(name, 1, number, column, message))
     return problems
+
+
+def _meant(column: str) -> str:
+    """The column that was probably meant: the name, where the word is that of a person."""
+    meant = f"{column}.name" if f"{column}.name" in COLUMNS else ""
+    return f' — did you mean "{meant}"?' if meant else did_you_mean(column, COLUMNS).partition(" (allowed: ")[0]
 
 
 def _nested(row: Mapping[str, str]) -> dict[str, Any]:

@@ -181,12 +181,16 @@ def author_of(mention: Mention) -> str:
 
 def _muted(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], str]:
     """Whose mentions become no tickets any more, and why."""
-    authors = sorted({author_of(a.mention) for a in arrivals})
-    rows = _MUTED.run(tx, [{"author": author} for author in authors])
+    people = sorted({(a.mention.source, author_of(a.mention)) for a in arrivals})
+    rows = _MUTED.run(tx, [{"source": source, "author": author} for source, author in people])
     return {(row.source, row.author): f"author muted by an agent on ticket {row.ticket}" for row in rows}
 
 
-_MUTED = bulk(lambda _, given: sa.select(muted).where(given.among(muted.c.author, "author")), author=sa.Text())
+_MUTED = bulk(
+    lambda _, given: sa.select(muted).where(muted.c.source == given["source"], muted.c.author == given["author"]),
+    source=sa.Text(),
+    author=sa.Text(),
+)
 
 
 def _id(arrival: Arrival) -> tuple[str, str]:
@@ -195,7 +199,7 @@ def _id(arrival: Arrival) -> tuple[str, str]:
 
 def _homes(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], int]:
     """Of our own posts those that no reply of ours is known to be, each with the conversation it answers in: that of
-    its parent, else that of its thread, where there is a ticket or one under way."""
+    its parent (a mention, or a reply of ours), else that of its thread, where there is a ticket or one under way."""
     own = [
         {
             "source": a.mention.source,
@@ -217,6 +221,15 @@ def _find_homes(_: Any, given: Given) -> Any:
         .limit(1)
         .scalar_subquery()
     )
+    of_reply = (
+        sa.select(deliveries.c.conversation)
+        .join(parts, parts.c.delivery == deliveries.c.id)
+        .where(parts.c.receipt_id == given["parent"], given["parent"] != "")
+        .where(deliveries.c.account == given["source"], deliveries.c.kind == "reply")
+        .order_by(deliveries.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
     of_thread = sa.select(conversations.c.id).where(
         conversations.c.source == given["source"], conversations.c.name == given["name"]
     )
@@ -226,7 +239,7 @@ def _find_homes(_: Any, given: Given) -> Any:
         .where(deliveries.c.account == given["source"], deliveries.c.kind == "reply")
     )
     return sa.select(given["source"].label("source"), given["external_id"].label("external_id"), _HOME.c.id).where(
-        _HOME.c.id == sa.func.coalesce(of_parent, of_thread.scalar_subquery()),
+        _HOME.c.id == sa.func.coalesce(of_reply, of_parent, of_thread.scalar_subquery()),
         sa.or_(_HOME.c.ticket.is_not(None), _HOME.c.live_in > 0),
         ~posted,
     )

@@ -44,6 +44,10 @@ class Given:
         """That this column is one of them."""
         return column.in_(sa.select(self[name]))
 
+    def each(self, value: Any) -> Any:
+        """This value (a subquery about the row), for each of them."""
+        return sa.select(value).select_from(self._table)
+
     @property
     def in_order(self) -> Any:
         """All rows, in the order given."""

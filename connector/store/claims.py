@@ -27,6 +27,7 @@ from connector.store.tables import (
 
 _COALESCED = 20
 _REMEMBERED = 50
+_LOOKED_BACK = 1_000
 _HEARD_BEFORE = 20
 
 
@@ -177,24 +178,35 @@ _HEARD = (
 )
 
 
-def _contacts(_: Any, given: Given) -> Any:
-    """Of each mention given, the latest tickets of its author in other conversations."""
-    at = sa.func.max(mentions.c.received_at)
-    place = sa.func.row_number().over(partition_by=given["number"], order_by=at.desc())
+def _last_of(dialect: Any, given: Given, count: int) -> tuple[Any, Any]:
+    """The last mentions of each author given, and what joins them. Asked of each author by the index: what somebody
+    has said in all takes seconds to go through when they speak a lot."""
+    own = mentions.alias("own")
+    last = sa.select(own.c.id, own.c.conversation, own.c.received_at).where(own.c.author == given["author"])
+    last = last.order_by(own.c.received_at.desc()).limit(count)
+    if dialect is sqlite:  # which knows no LATERAL, and looks up each of the few
+        return mentions, mentions.c.id.in_(last.with_only_columns(own.c.id))
+    return last.lateral("found"), sa.true()
+
+
+def _contacts(dialect: Any, given: Given) -> Any:
+    """Of each author given, the latest conversations that have a ticket, twice as many as are remembered: one of
+    them is that of the mention itself, and several may be on one ticket."""
+    found, among = _last_of(dialect, given, _LOOKED_BACK)
+    at = sa.func.max(found.c.received_at)
+    place = sa.func.row_number().over(partition_by=given["author"], order_by=at.desc())
     ranked = (
-        sa.select(given["number"].label("number"), conversations.c.ticket, at.label("at"), place.label("place"))
-        .where(mentions.c.author == given["author"], mentions.c.conversation != given["conversation"])
-        .where(conversations.c.id == mentions.c.conversation, conversations.c.ticket.is_not(None))
-        .group_by(given["number"], conversations.c.ticket)
+        sa.select(given["author"].label("author"), found.c.conversation, conversations.c.ticket)
+        .add_columns(at.label("at"), place.label("place"))
+        .where(among, conversations.c.id == found.c.conversation, conversations.c.ticket.is_not(None))
+        .group_by(given["author"], found.c.conversation, conversations.c.ticket)
         .subquery()
     )
-    statement = sa.select(ranked.c.number, ranked.c.ticket, ranked.c.at).where(ranked.c.place <= _REMEMBERED)
-    return statement.order_by(ranked.c.number, ranked.c.place)
+    statement = sa.select(ranked).where(ranked.c.place <= 2 * _REMEMBERED)
+    return statement.order_by(ranked.c.author, ranked.c.place)
 
 
-_CONTACTS = bulk(
-    _contacts, number=deliveries.c.id.type, conversation=conversations.c.id.type, author=mentions.c.author.type
-)
+_CONTACTS = bulk(_contacts, author=mentions.c.author.type)
 
 
 def _before(_: Any, given: Given) -> Any:
@@ -214,26 +226,23 @@ def _before(_: Any, given: Given) -> Any:
 
 
 def _tones(dialect: Any, given: Given) -> Any:
-    """Of each mention given, in what tone its author spoke before, of their last few mentions. Asked of each author
-    by the index: numbering all mentions of one who speaks a lot takes a second."""
-    own = mentions.alias("own")
-    last = sa.select(own.c.id, own.c.received_at).where(own.c.author == given["author"])
-    last = last.order_by(own.c.received_at.desc()).limit(_HEARD_BEFORE + 1)
-    found: Any = mentions if dialect is sqlite else last.lateral("found")
-    # SQLite knows no LATERAL, and looks up each of the few
-    among: Any = found.c.id.in_(last.with_only_columns(own.c.id)) if dialect is sqlite else sa.true()
-    return sa.select(given["number"].label("number"), deliveries.c.tone, found.c.received_at.label("at")).where(
+    """Of each author given, in what tone they spoke in their last few mentions; one under way has none yet."""
+    found, among = _last_of(dialect, given, _HEARD_BEFORE + 1)
+    return sa.select(given["author"].label("author"), deliveries.c.tone, found.c.received_at.label("at")).where(
         among, deliveries.c.mention == found.c.id, deliveries.c.tone.is_not(None)
     )
 
 
-_TONES = bulk(_tones, number=deliveries.c.id.type, author=mentions.c.author.type)
+_TONES = bulk(_tones, author=mentions.c.author.type)
 
 _BEFORE = bulk(_before, number=deliveries.c.id.type, conversation=conversations.c.id.type)
 
 _REPLIES = (
     sa.select(replies.c.body, deliveries.c.state, parts.c.receipt_id)
-    .join(deliveries, deliveries.c.reply == replies.c.id)
+    .join(
+        deliveries,
+        sa.and_(deliveries.c.conversation == replies.c.conversation, deliveries.c.reply == replies.c.id),
+    )
     .outerjoin(parts, parts.c.delivery == deliveries.c.id)
     .where(replies.c.conversation == sa.bindparam("conversation"))
     .order_by(replies.c.id)
@@ -244,7 +253,7 @@ _SAID_BEFORE = (
     .join(conversations, conversations.c.id == replies.c.conversation)
     .where(replies.c.digest == sa.bindparam("digest"), conversations.c.source == sa.bindparam("source"))
     .where(replies.c.id < sa.bindparam("number"))
-    .order_by(replies.c.id.desc())
+    .order_by(replies.c.received_at.desc())
     .limit(100)
 )
 
@@ -362,14 +371,24 @@ class _Past:
 def _pasts(tx: Tx, rows: Sequence[Any]) -> dict[int, _Past]:
     """The past of each of these mentions, by delivery; three statements, however many there are."""
     found = {row.id: _Past() for row in rows}
-    known = [{"number": row.id, "conversation": row.lane // 2, "author": row.author} for row in rows if row.author]
-    for one in _CONTACTS.run(tx, known):
-        found[one.number].contacts.append((TicketId(one.ticket), one.at))
-    for one in _TONES.run(tx, [{"number": row["number"], "author": row["author"]} for row in known]):
-        found[one.number].tones.append((one.tone, one.at))
+    of_author: dict[str, list[Any]] = {}
+    for row in rows:
+        if row.author:
+            of_author.setdefault(row.author, []).append(row)
+    authors = [{"author": author} for author in of_author]
+    tickets: dict[int, dict[TicketId, float]] = {row.id: {} for row in rows}
+    for one in _CONTACTS.run(tx, authors):
+        for row in of_author[one.author]:
+            if one.conversation != row.lane // 2 and len(tickets[row.id]) < _REMEMBERED:
+                tickets[row.id].setdefault(TicketId(one.ticket), one.at)
+    for one in _TONES.run(tx, authors):
+        for row in of_author[one.author]:
+            found[row.id].tones.append((one.tone, one.at))
     linked = [{"number": row.id, "conversation": row.lane // 2} for row in rows if row.ticket]
     for one in _BEFORE.run(tx, linked):
         found[one.number].answered, found[one.number].last_trace = bool(one.answered), one.trace or ""
+    for number, latest in tickets.items():
+        found[number].contacts = list(latest.items())
     return found
 
 

@@ -294,7 +294,7 @@ def _erase_quotes(tx: Tx, places: Sequence[int], gone: set[str]) -> None:
 
 def _erase_answers(tx: Tx, places: Sequence[int]) -> None:
     """Our answers and notes in conversations that are erased whole."""
-    ours = sa.and_(deliveries.c.conversation.in_(places), deliveries.c.mention.is_(None))
+    ours = sa.and_(deliveries.c.conversation.in_(places), deliveries.c.kind != "mention")
     _erase_replies(tx, replies.c.conversation.in_(places), ours)
 
 
@@ -364,12 +364,20 @@ def _overwritten(tx: Tx) -> Iterator[None]:
 # --- retention -------------------------------------------------------------------------------------------------
 
 
-def expire(tx: Tx, days: float, limit: int) -> int:
-    """Erase up to so many mentions of conversations that are finished: nothing in them waits or is parked for a
-    person, nothing was said or answered for so many days, and the ticket is not known to be open. How many it were.
+Place = tuple[float, int]
+"""How far a sweep has got: when the last mention it looked at came, and its number."""
+
+
+def expire(tx: Tx, days: float, limit: int, after: Place = (0.0, 0)) -> tuple[int, Place | None]:
+    """Look at the next so many mentions that are old enough, the oldest first, and erase those of conversations that
+    are finished: nothing in them waits or is parked for a person, nothing was said or answered for so many days, and
+    the ticket is not known to be open. How many were erased, and where to go on: None when these were the last.
+
+    What has to stay is looked at once in a sweep, not in each step of it: there may be a lot of it.
     """
     before = now(tx) - days * 86_400.0
-    rows = tx.execute(_EXPIRED, {"before": before, "n": limit}).all()
+    looked = tx.execute(_OLDEST, {"before": before, "at": after[0], "number": after[1], "n": limit}).all()
+    rows = list(_EXPIRED.run(tx, [{"number": row.id} for row in looked], before=before))
     if rows:
         with _overwritten(tx):
             _erase(tx, rows, _expired)
@@ -377,28 +385,40 @@ def expire(tx: Tx, days: float, limit: int) -> int:
             _erase_answers(tx, places)
             _erase_moves(tx, private_moves.c.conversation.in_(places))
             _erase_bulletins(tx, _OLD_BULLETINS.where(deliveries.c.ended_at < before, deliveries.c.state == "done"))
-    return len(rows)
+    return len(rows), (looked[-1].received_at, looked[-1].id) if len(looked) == limit else None
 
 
 _OLD_BULLETINS = sa.select(sightings.c.told).join(deliveries, deliveries.c.id == sightings.c.told).distinct()
 
-
-_parked = sa.select(deliveries.c.conversation).where(deliveries.c.state.in_(("held", "unsure"))).scalar_subquery()
-_EXPIRED = (
-    sa.select(mentions.c.id, mentions.c.body, mentions.c.conversation)
-    .join(conversations, conversations.c.id == mentions.c.conversation)
+_OLDEST = (
+    sa.select(mentions.c.id, mentions.c.received_at)
     .where(mentions.c.erased_at.is_(None), mentions.c.received_at < sa.bindparam("before"))
-    .where(conversations.c.live_in == 0, conversations.c.live_out == 0)
-    .where(sa.func.coalesce(conversations.c.stirred_at, 0.0) < sa.bindparam("before"))
-    .where(conversations.c.id.not_in(_parked))
-    .where(
-        ~sa.exists().where(
-            tickets.c.helpdesk == conversations.c.helpdesk,
-            tickets.c.ticket == conversations.c.ticket,
-            tickets.c.status.not_in(("solved", "closed")),
-        )
-    )
-    .order_by(mentions.c.received_at)
+    .where(mentions.c.received_at >= sa.bindparam("at"))
+    .where(sa.or_(mentions.c.received_at > sa.bindparam("at"), mentions.c.id > sa.bindparam("number")))
+    .order_by(mentions.c.received_at, mentions.c.id)
     .limit(sa.bindparam("n"))
-    .with_for_update(skip_locked=True, of=[mentions, conversations])
+)
+
+_parked = (
+    sa.exists()
+    .where(deliveries.c.conversation == conversations.c.id)
+    .where(sa.literal_column("deliveries.state IN ('held', 'unsure')"))
+)
+_open = (
+    sa.exists()
+    .where(tickets.c.helpdesk == conversations.c.helpdesk, tickets.c.ticket == conversations.c.ticket)
+    .where(sa.literal_column("tickets.status NOT IN ('solved', 'closed')"))
+)
+_EXPIRED = bulk(
+    lambda _, given: (
+        sa.select(mentions.c.id, mentions.c.body, mentions.c.conversation)
+        .join(conversations, conversations.c.id == mentions.c.conversation)
+        .where(given.among(mentions.c.id, "number"), mentions.c.erased_at.is_(None))
+        .where(sa.literal_column("live_in = 0 AND live_out = 0"))
+        .where(sa.func.coalesce(conversations.c.stirred_at, 0.0) < sa.bindparam("before"))
+        .where(~_parked, ~_open)
+        .order_by(mentions.c.id)
+        .with_for_update(skip_locked=True, of=[mentions, conversations])
+    ),
+    number=mentions.c.id.type,
 )

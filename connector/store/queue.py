@@ -38,7 +38,7 @@ from connector.store import watches
 from connector.store.arrivals import accept_answer, bear, wake
 from connector.store.bulk import Bulk, Prepared, bulk, bulk_insert
 from connector.store.claims import Claim, load
-from connector.store.store import Tx, now
+from connector.store.store import Tx, now, unindexed
 from connector.store.tables import ANSWERED_THERE, accounts, conversations, cursors, deliveries, parts, sightings
 
 End = Literal["done", "failed", "unsure", "held", "ignored"]
@@ -192,8 +192,9 @@ def _spend(tx: Tx, account: Any, calls: int, at: float) -> None:
 
 def forget_leases(tx: Tx) -> None:
     """Nobody else can be working on this database: whatever is leased was left by a dead process."""
-    for table in (deliveries, cursors):
-        tx.execute(sa.update(table).where(table.c.lease_until > 0).values(lease_until=0.0, owner=""))
+    leased = sa.and_(sa.literal_column("state IN ('ready', 'intent')"), deliveries.c.lease_until > 0)
+    for table, held in ((deliveries, leased), (cursors, cursors.c.lease_until > 0)):
+        tx.execute(sa.update(table).where(held).values(lease_until=0.0, owner=""))
 
 
 # --- intend ------------------------------------------------------------------------------------------------
@@ -246,7 +247,7 @@ _HELD = bulk(
     lambda _, given: (
         sa.select(deliveries.c.id, deliveries.c.owner, deliveries.c.fence)
         .where(given.among(deliveries.c.id, "number"))
-        .where(sa.literal_column("state IN ('ready', 'intent')"))
+        .where(unindexed(deliveries.c.state).in_((sa.literal_column("'ready'"), sa.literal_column("'intent'"))))
         .order_by(deliveries.c.id)
         .with_for_update()
     ),
@@ -442,7 +443,7 @@ def _settle_joined(tx: Tx, outcome: Outcome, at: float) -> int:
     if not outcome.joined and not mine.parts:
         return 0
     riders = sa.update(deliveries).where(deliveries.c.lane == mine.lane, deliveries.c.carrier == mine.id)
-    riders = riders.where(deliveries.c.state == "blocked")
+    riders = riders.where(sa.literal_column("state = 'blocked'"))
     if outcome.end == "done":
         return int(tx.execute(riders.values(state="done", ended_at=at, reason=outcome.reason[:2000])).rowcount)
     if outcome.end != "unsure" and not outcome.in_doubt:
@@ -486,18 +487,18 @@ def _leaving(column: sa.Column[int]) -> Bulk:
 
 _LEAVE = [_leaving(conversations.c.live_in), _leaving(conversations.c.live_out)]
 
+
+def _first_of(lane: Any) -> Any:
+    """What waits first in a lane: asked of each lane, for else SQLite goes through all that waits anywhere."""
+    waits = deliveries.alias("waits")
+    first = sa.select(sa.func.min(waits.c.id)).where(waits.c.lane == lane)
+    return first.where(sa.literal_column("waits.state = 'blocked'")).scalar_subquery()
+
+
 _PROMOTE = bulk(
     lambda _, given: (
         sa.update(deliveries)
-        .where(
-            deliveries.c.id.in_(
-                sa.select(sa.func.min(deliveries.c.id))
-                .where(given.among(deliveries.c.lane, "lane"))
-                .where(sa.literal_column("state = 'blocked'"))
-                .group_by(deliveries.c.lane)
-                .scalar_subquery()
-            )
-        )
+        .where(deliveries.c.id.in_(given.each(_first_of(given["lane"]))))
         .values(state=sa.literal_column("'ready'"), due_at=sa.bindparam("at", type_=sa.Double))
     ),
     lane=deliveries.c.lane.type,

@@ -13,7 +13,7 @@ from connector.model import CommentDraft, Deadlines, DueStep, TicketId, decode, 
 from connector.store.arrivals import bear
 from connector.store.claims import Claim, load
 from connector.store.queue import free_lanes, leave_lanes, notes_of
-from connector.store.store import Tx, now
+from connector.store.store import Tx, now, unindexed
 from connector.store.tables import accounts, conversations, deliveries, watches
 
 _WAITING = ".waiting"
@@ -29,7 +29,7 @@ def doubtful(tx: Tx, owner: str, older: float, limit: int) -> list[Claim]:
         tx.execute(
             sa.select(deliveries.c.id)
             .where(deliveries.c.doubted_at < at - older, deliveries.c.checked_at.is_(None))
-            .where(deliveries.c.doubted_at.is_not(None), deliveries.c.state == "done")
+            .where(deliveries.c.doubted_at.is_not(None), unindexed(deliveries.c.state) == "done")
             .order_by(deliveries.c.doubted_at)
             .limit(limit)
         ).scalars()
@@ -60,7 +60,7 @@ def overdue(tx: Tx, owner: str, older: float, limit: int) -> list[tuple[Claim, s
         .where(deliveries.c.kind == "reply", deliveries.c.state.in_(_WAITS))
         .where(deliveries.c.created_at < at - older)
         .where(~sa.exists().where(told.c.key == deliveries.c.key + _WAITING))
-        .order_by(deliveries.c.id)
+        .order_by(deliveries.c.created_at, deliveries.c.id)  # by id alone PostgreSQL would go through all there are
         .limit(limit)
     ).all()
     why = {row.id: row.why for row in rows}

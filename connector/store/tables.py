@@ -108,7 +108,7 @@ _blocked = deliveries.c.state == "blocked"
 sa.Index("deliveries_blocked", deliveries.c.lane, deliveries.c.id, sqlite_where=_blocked, postgresql_where=_blocked)
 sa.Index("deliveries_mention", deliveries.c.mention)
 sa.Index("deliveries_conversation", deliveries.c.conversation, deliveries.c.id)
-sa.Index("deliveries_state", deliveries.c.state, deliveries.c.source)
+sa.Index("deliveries_state", deliveries.c.state, deliveries.c.source, deliveries.c.kind, postgresql_include=["id"])
 _unchecked = sa.and_(deliveries.c.doubted_at.is_not(None), deliveries.c.checked_at.is_(None))
 sa.Index("deliveries_unchecked", deliveries.c.doubted_at, sqlite_where=_unchecked, postgresql_where=_unchecked)
 
@@ -125,6 +125,8 @@ parts = sa.Table(
     sa.Column("receipt_id", sa.Text, comment="the comment's or post's id, to recognise our own"),
     sa.Index("parts_receipt", "receipt_id"),
 )
+_opens = parts.c.op == "ticket"
+sa.Index("parts_opened", parts.c.delivery, sqlite_where=_opens, postgresql_where=_opens)
 
 counters = sa.Table(
     "counters",

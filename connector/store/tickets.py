@@ -27,7 +27,7 @@ from connector.model import (
 )
 from connector.store import journal
 from connector.store.arrivals import MADE, bear, wake
-from connector.store.store import Tx, insert, now
+from connector.store.store import Tx, insert, now, unindexed
 from connector.store.tables import conversations, deliveries, mentions, muted, parts, replies, tickets
 
 _OVER = ("solved", "closed")
@@ -137,7 +137,7 @@ _TAKEN = (
     sa.select(replies.c.id, replies.c.comment, replies.c.body, replies.c.conversation, conversations.c.source)
     .join(conversations, conversations.c.id == replies.c.conversation)
     .where(conversations.c.helpdesk == sa.bindparam("desk"), conversations.c.ticket == sa.bindparam("number"))
-    .where(replies.c.helpdesk == sa.bindparam("desk"), replies.c.ticket == sa.bindparam("number"))
+    .where(unindexed(replies.c.helpdesk) == sa.bindparam("desk"), replies.c.ticket == sa.bindparam("number"))
     .order_by(replies.c.id)
 )
 

@@ -253,6 +253,7 @@ class SourceContract:
         assert found is not None
         for word in ("source", "platform", "external_id", "version", "thread_id", "own"):
             assert getattr(found, word) == getattr(heard, word), word
+        assert (found.author.id, found.created_at) == (heard.author.id, heard.created_at)
         assert found.text
         assert found.tone == _TOOL_TONE
         assert decode(Mention, encode(found)) == found

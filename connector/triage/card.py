@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from importlib import resources
 from typing import Any
 
@@ -20,6 +20,7 @@ from connector.triage.facts import NOTHING_KNOWN
 from connector.triage.templates import shown_author, shown_platform, stars
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_LATER = timedelta(minutes=1)
 _MOST_REASONS = 8
 _MOST_LINES = 60
 _MOST_SUGGESTED = 20
@@ -62,7 +63,7 @@ def card(
     are told in `zone`. With `trace` the whole explanation stands on it, else a line for each rule that matched.
     `past` is what we remember of the author, with the addresses of its `tickets` where they are known; `seen` is when
     the mention came to us."""
-    due = decision.deadlines
+    due, posted = decision.deadlines, mention.created_at
     return _TEMPLATE.render(
         mention=mention,
         decision=decision,
@@ -72,12 +73,14 @@ def card(
         platform=shown_platform(mention.platform),
         kind=mention.kind.replace("_", " "),
         tone=_tone(decision),
-        posted=moment(mention.created_at, zone),
-        seen=moment(seen, zone) if seen is not None else "",
+        posted=moment(posted, zone),
+        seen=_beside(seen, posted, zone) if seen is not None and seen - posted >= _LATER else "",
         past=past,
         earlier=[(ticket, tickets.get(ticket, "")) for ticket in past.tickets],
         position=_position(mention),
-        due={name: moment(getattr(due, name), zone) for name in ("target", "breach", "ceiling")} if due else {},
+        due={step: _beside(getattr(due, step), posted, zone) for step in ("target", "breach", "ceiling")}
+        if due
+        else {},
         feedback=", ".join(kind.replace("_", " ").replace(".", ": ") for kind in decision.feedback),
         suggestion=_lines(decision.suggestion),
         reasons=_whole(decision) if trace else _reasons(decision),
@@ -94,6 +97,16 @@ def _tone(decision: Decision) -> str:
     label = tone.label.replace("_", " ")
     by = {"source": "says the source", "rating": "from the rating", "words": "from the words"}.get(tone.by, tone.by)
     return label if tone.label == "unknown" or not by else f"{label}, {by}"
+
+
+def _beside(at: datetime, posted: datetime, zone: tzinfo) -> str:
+    """A time that stands under the mention's own: the day is told where it is another one, the zone stands there."""
+    try:
+        here, there = at.astimezone(zone), posted.astimezone(zone)
+    except (OverflowError, ValueError):
+        return str(at)
+    day = "" if here.date() == there.date() else "%a %d %b, " if here.year == there.year else "%a %d %b %Y, "
+    return here.strftime(f"{day}%H:%M")
 
 
 def _position(mention: Mention) -> str:

@@ -186,7 +186,11 @@ def _mention(value: Any, where: Where, sheet: Sheet) -> Mention | None:
     try:
         return read_mention(given, source=source, platform=platform, received_at=_END_OF_TIME)
     except BadHook as error:
-        sheet.wrong(where, str(error))
+        path, _, message = str(error).partition(" ")
+        if path.split(".")[0] in given:
+            sheet.wrong((*where, *path.split(".")), message)
+        else:
+            sheet.wrong(where, str(error))
         return None
 
 

@@ -248,19 +248,21 @@ def _deadline(value: Any, where: Where, sheet: Sheet, usual: _Usual) -> Deadline
         sheet.wrong(where, "has no name: give every deadline one, it is what traces show")
     condition = read_when(keys["when"], (*where, "when"), sheet, usual.named) if "when" in keys else All()
     none = bool(sheet.flag(keys["none"], (*where, "none"))) if "none" in keys else False
+    before = len(sheet.problems)
     given = {step: read_minutes(keys[step], (*where, step), sheet) for step in STEPS if step in keys}
+    understood = len(sheet.problems) == before  # else it is told already, and what follows from it would be untrue
     if none and (given or {"calendar", "remind_before", "escalate"} & keys.keys()):
         sheet.wrong((*where, "none"), "is given together with hours; keep one", at_key=True)
     minutes = _filled(given)
-    if not minutes[0] <= minutes[1] <= minutes[2]:
-        told = ", ".join(f"{step} {spelt(length)}" for step, length in zip(STEPS, minutes, strict=True))
-        sheet.wrong(where, f"target, breach and ceiling have to come in this order; they are {told}")
+    if understood and not minutes[0] <= minutes[1] <= minutes[2]:
+        steps = ", ".join(f"{step} {spelt(length)}" for step, length in zip(STEPS, minutes, strict=True))
+        sheet.wrong(where, f"target, breach and ceiling have to come in this order; they are {steps}")
     remind = usual.remind
     if "remind_before" in keys:
         remind = read_minutes(keys["remind_before"], (*where, "remind_before"), sheet)
-    if remind is not None and not none and remind >= minutes[0]:
-        told = f"{spelt(remind)} before a target of {spelt(minutes[0])}"
-        sheet.doubt(where, f"nobody is reminded of it: {told} would be at once; give it a shorter `remind_before`")
+    if remind is not None and not none and understood and remind >= minutes[0]:
+        early = f"{spelt(remind)} before a target of {spelt(minutes[0])}"
+        sheet.doubt(where, f"nobody is reminded of it: {early} would be at once; give it a shorter `remind_before`")
     escalations = usual.escalations
     if "escalate" in keys:
         escalations = _escalations(keys["escalate"], (*where, "escalate"), sheet)

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.model import KINDS, PRIORITIES, TONES
-from connector.triage.condition import All, Check, Condition, OneOf, Test
+from connector.triage.condition import All, Check, Condition, Test
 from connector.triage.facts import UNKNOWN_LANGUAGE, fold
 from connector.triage.settings import Assignment, read_settings
 from connector.triage.sheet import Sheet
+from connector.triage.wants import OneOf
 from connector.triage.when import Named, read_when
 from connector.yamlfile import Document, Where, did_you_mean
 

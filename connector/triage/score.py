@@ -21,11 +21,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.model import KINDS, ROLES, TONES, Because, Priority
-from connector.triage.condition import All, Condition, Span, fields_in, told
+from connector.triage.condition import All, Condition, fields_in, told
 from connector.triage.facts import UNKNOWN_LANGUAGE, Facts, fold, getter
 from connector.triage.feedback import NEGATIVE, above
 from connector.triage.settings import read_points
 from connector.triage.sheet import Sheet
+from connector.triage.wants import Span
 from connector.triage.when import BOUNDS, COUNTS, Named, read_span, read_when
 from connector.yamlfile import Document, Where, did_you_mean
 

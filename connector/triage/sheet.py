@@ -23,7 +23,10 @@ class Sheet:
 
     def wrong(self, where: Where, message: str, *, at_key: bool = False) -> None:
         """A mistake: the policy is not used."""
-        self.problems.append(self.document.problem(where, message, at_key=at_key))
+        made = self.document.problem(where, message, at_key=at_key)
+        told = {(one.line, one.column) for one in self.document.problems}
+        if (made.line, made.column) not in told:  # what could not be read at all is nothing, and nothing more is said
+            self.problems.append(made)
 
     def doubt(self, where: Where, message: str, *, at_key: bool = False) -> None:
         """Something that works, but hardly as meant."""

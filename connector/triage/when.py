@@ -19,24 +19,10 @@ import regex
 
 from connector.model import KINDS, PRIORITIES, ROLES, TONES
 from connector.triage.calendars import read_day, weekdays
-from connector.triage.condition import (
-    All,
-    Condition,
-    Fits,
-    HasWord,
-    InSpans,
-    Is,
-    Not,
-    OnDays,
-    OneOf,
-    Some,
-    Span,
-    Test,
-    entry_of,
-    too_slow,
-)
+from connector.triage.condition import All, Condition, Not, Some, Test
 from connector.triage.facts import UNKNOWN_LANGUAGE, WEEKDAYS, fold
 from connector.triage.sheet import Sheet, shown
+from connector.triage.wants import Fits, HasWord, InSpans, Is, OnDays, OneOf, Span, entry_of, too_slow
 from connector.yamlfile import Where, did_you_mean
 
 Lists = Mapping[str, tuple[str, ...]]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -14,13 +16,20 @@ from pathlib import Path
 import pytest
 from cli_builders import Folder, folder
 
-from connector import config
-from connector.cli.begin import _PLATFORMS, _SECRETS
+from connector import config, plugins
 from connector.helpdesks.freshdesk import FreshdeskOptions
 from connector.testing.simulators.zendesk import ZendeskSandbox
 
 SECRETS = "ZENDESK_API_TOKEN=sandbox\nFRESHDESK_API_KEY=sandbox\n"
-SECRETS += "".join(f"{name}=123456:{'A' * 35}\n" for name in _SECRETS.values())  # as Telegram's have to look
+PLATFORMS = plugins.source_types()
+
+
+def secrets(made: Folder) -> str:
+    """Every secret that is asked for, filled in: those of X and Telegram as they have to look."""
+    names = re.findall(r"^(\w+)=$", (made.path / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
+    own = {"X_ACCESS_TOKEN": "1-token"}
+    wanted = [name for name in names if not name.startswith(("ZENDESK", "FRESHDESK"))]
+    return SECRETS + "".join(f"{name}={own.get(name, '123456:' + 'A' * 35)}\n" for name in wanted)
 
 
 def init(path: Path, *words: str, input: str | None = None, yes: bool = True) -> Folder:  # noqa: A002
@@ -52,19 +61,33 @@ def process(*words: str) -> Iterator[subprocess.Popen[str]]:
         [],
         ["--platforms", "bluesky"],
         ["--platforms", "webhook, RSS ,manual,bluesky"],
-        ["--platforms", ", ".join(_PLATFORMS)],
+        ["--platforms", ", ".join(PLATFORMS)],
         ["--hours", "1"],
         ["--hours", "72"],
     ],
 )
 def test_what_it_writes_passes_its_own_checks(tmp_path: Path, words: Sequence[str]) -> None:
     made = init(tmp_path / "new", *words)
-    made.write(".env", SECRETS)
+    made.write(".env", secrets(made))
     checked, tested = made.run("check", "--strict"), made.run("test")
 
     assert (checked.exit_code, checked.stdout, checked.stderr) == (0, "", "0 errors, 0 warnings\n")
     assert tested.exit_code == 0, tested.stdout
     assert tested.stderr.endswith("0 failed\n")
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_each_platform_gets_what_it_needs_and_no_more(tmp_path: Path, platform: str) -> None:
+    made = init(tmp_path / "new", "--platforms", platform)
+    made.write(".env", secrets(made))
+    (source,) = config.load(made.file).sources.values()
+    text = made.file.read_text(encoding="utf-8").partition("sources:")[2]
+
+    assert source.type == platform
+    assert f"docs/sources/{platform}.md" in text
+    assert "#poll" not in text
+    assert len(text.strip().splitlines()) <= 9
+    assert made.run("check", "--strict").exit_code == 0, made.run("check").stdout
 
 
 def test_without_secrets_a_check_names_each_that_is_missing(tmp_path: Path) -> None:
@@ -93,7 +116,7 @@ def test_it_asks_four_questions_and_who_you_are(tmp_path: Path) -> None:
     made = init(tmp_path / "new", input=answers, yes=False)
     text = made.file.read_text(encoding="utf-8")
     ours = (made.path / "mappings" / "90-ours.yaml").read_text(encoding="utf-8")
-    made.write(".env", SECRETS)
+    made.write(".env", secrets(made))
 
     assert "base_url: https://acme.zendesk.com\n" in text
     assert "email: ann@acme.example\n" in text
@@ -107,7 +130,7 @@ def test_freshdesk_is_asked_for_what_freshdesk_needs(tmp_path: Path) -> None:
     answers = "webhook\nprice\n8\nlead\nFreshdesk\nhttps://Acme.freshdesk.com/a/tickets\n"
     made = init(tmp_path / "new", input=answers, yes=False)
     lacking = made.run("check")
-    made.write(".env", SECRETS)
+    made.write(".env", secrets(made))
     desk = config.load(made.file).helpdesks["desk"]
 
     assert "the environment variable FRESHDESK_API_KEY" in lacking.stdout
@@ -143,7 +166,7 @@ def test_odd_answers_make_no_broken_files(tmp_path: Path, odd: str, helpdesk: st
         "--helpdesk",
         helpdesk,
     )
-    made.write(".env", SECRETS)
+    made.write(".env", secrets(made))
 
     assert made.run("check").exit_code == 0, made.run("check").stdout
 
@@ -152,9 +175,17 @@ def test_an_unknown_platform_is_told_and_nothing_written(tmp_path: Path) -> None
     done = Folder(tmp_path / "new").run("init", str(tmp_path / "new"), "--yes", "--platforms", "webhook,myspace")
 
     assert done.exit_code == 1
-    known = ", ".join(_PLATFORMS)
-    assert done.stderr == f'error: "myspace" is not a platform we know; there are {known}\n'
+    told, known = done.stderr.removesuffix("\n").split("; there are ")
+    assert told == 'error: "myspace" is not a platform we know'
+    assert sorted(known.split(", ")) == PLATFORMS
     assert not (tmp_path / "new").exists()
+
+
+def test_it_asks_nothing_where_it_would_write_over_something(tmp_path: Path) -> None:
+    made = init(tmp_path / "new")
+    done = made.run("init", str(made.path), input="webhook\n")
+
+    assert (done.exit_code, "there already" in done.stderr, "1. On which" in done.stderr) == (1, True, False)
 
 
 @pytest.mark.parametrize("present", ["config.yaml", ".env.example", "mappings/20-rules.yaml"])
@@ -234,3 +265,16 @@ def test_a_running_one_is_known_reloaded_and_ends_clean(tmp_path: Path, sandbox:
         assert refused.exit_code == 78
         assert [json.loads(line)["event"] for line in rest.splitlines()][-1] == "stopped"
         assert not running_here.file.with_name("config.yaml.pid").exists()
+
+
+@pytest.mark.parametrize("kind", ["zendesk", "freshdesk"])
+def test_a_sandbox_whose_port_is_taken_says_so_with_the_way_out(tmp_path: Path, kind: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = Folder(tmp_path).run("sandbox", kind, "--port", str(port))
+
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"error: cannot listen on 127.0.0.1:{port}: ")
+    assert done.stderr.endswith("; --port 0 takes a free one\n")

@@ -101,7 +101,7 @@ def test_a_live_check_says_who_we_are_there(live: Folder) -> None:
     assert (done.exit_code, done.stdout) == (0, "")
     assert done.stderr.startswith("0 errors, 0 warnings\n  desk: as Анна Администратор, ")
     assert "3 groups" in done.stderr
-    assert "  feed: as feed" in done.stderr
+    assert "  feed: takes calls at /hooks/feed" in done.stderr
 
 
 def test_a_wrong_token_is_told_although_zendesk_answers_200(tmp_path: Path, sandbox: ZendeskSandbox) -> None:
@@ -118,7 +118,7 @@ def test_a_helpdesk_that_is_away_is_told(here: Folder) -> None:
 
     assert done.exit_code == 1
     assert "helpdesks.desk  cannot connect: connection refused" in done.stdout
-    assert "  found: as manual, takes what `connector submit` hands in" in done.stderr
+    assert "  found: takes what `connector submit` hands in" in done.stderr
 
 
 def test_names_the_helpdesk_does_not_know_are_told_with_what_was_meant(live: Folder) -> None:

@@ -277,10 +277,9 @@ def test_a_list_of_nothing_says_so_beside_the_answer(here: Folder) -> None:
     assert here.run("deliveries", "list").stderr == "none\n"
     assert here.run("deliveries", "list").stdout == ""
     assert here.json("deliveries", "list") == []
-    assert (
-        'there is no source "fund" — did you mean "found"?'
-        in here.run("deliveries", "list", "--source", "fund").stderr
-    )
+    wrong = here.run("deliveries", "list", "--source", "fund")
+    assert wrong.exit_code == 2
+    assert 'there is no source "fund" — did you mean "found"?' in wrong.stderr
 
 
 def test_a_list_can_be_narrowed(here: Folder) -> None:
@@ -377,6 +376,8 @@ def test_an_even_ledger_is_proved_at_the_helpdesk(live: Folder) -> None:
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout.startswith("2 received = 2 ticketed")
     assert "2 tickets looked up: 0 missing, 0 doubled, 0 moved" in done.stdout
+    assert done.stdout.endswith("nothing is lost, nothing is doubled in the ledger and at the helpdesk\n")
+    assert live.run("verify", "--offline").stdout.endswith("doubled in the ledger\n")
     assert live.run("verify", "--limit", "1").stdout.count("1 ticket looked up") == 1
 
 

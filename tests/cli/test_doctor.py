@@ -123,7 +123,7 @@ def test_a_token_that_is_not_ours_is_told_with_the_steps(tmp_path: Path, sandbox
     )
     assert "wr0ng" not in done.output
     # the others are looked at all the same
-    assert any(line.startswith("ok credentials as feed") for line in told)
+    assert any(line.startswith("ok credentials takes calls at /hooks/feed") for line in told)
 
 
 def test_a_helpdesk_that_is_away_is_in_the_way(here: Folder) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from connector.errors import AuthFailed, BadHook, Closed, Gone, RateLimited, Rej
 from connector.http import Http
 from connector.model import Attachment, Cursor, Mention, Receipt, ReplyDraft, key_of
 from connector.sources.discourse import Discourse, DiscourseOptions
-from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, drained
+from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, a_mention, drained
 from connector.testing.simulators.discourse import DiscourseSimulator
 
 SECRET = "hook-secret-of-the-forum"
@@ -68,6 +69,10 @@ class ForumWorld(SourceWorld):
     def call(self, event: str, post: int) -> Hook:
         headers, body = self.forum.webhook(event, post, SECRET)
         return Hook(headers, body, datetime.now(UTC).timestamp())
+
+    def address(self, external_id: str) -> str:
+        post = self.forum.posts[int(external_id)]
+        return f"{self.forum.url}/t/{post.topic.title.lower().replace(' ', '-')}/{post.topic.id}/{post.number}"
 
     def posted(self) -> list[str]:
         return [one.raw for one in self.forum.of(self.brand)]
@@ -512,3 +517,34 @@ def test_a_reply_made_ready_for_another_account_is_rejected(there: ForumWorld) -
     there.forum.add_user("other", key="another-key")
     with pytest.raises(Rejected):
         there.again(api_username="other", api_key="another-key").send(request, key_of("k"))
+
+
+# --- what others found --------------------------------------------------------------------------------------
+
+
+def found_at(world: ForumWorld, url: str) -> Mention | None:
+    return world.source.locate(replace(a_mention(world.source), url=url))
+
+
+def test_a_private_message_found_by_its_address_stays_private(there: ForumWorld) -> None:
+    post = there.forum.begin(there.ann, "My order", "It is late", to=[there.brand])
+    found = found_at(there, there.address(str(post)))
+    assert found is not None
+    assert (found.private, found.kind, found.title) == (True, "dm", "My order")
+
+
+def test_a_post_is_found_by_its_short_address_and_with_its_topics_title(there: ForumWorld) -> None:
+    post = there.forum.begin(there.ann, "Cold coats", "They are cold")
+    answer = there.forum.answer_in(there.bob, post, "They are")
+    found = found_at(there, f"{there.forum.url}/p/{answer}")
+    assert found is not None
+    assert (found.external_id, found.title, found.author.handle) == (str(answer), "Cold coats", "bob")
+
+
+def test_what_is_deleted_or_for_others_is_not_found(there: ForumWorld) -> None:
+    post = there.say("hello")
+    url = there.address(post)
+    there.take_back(post)
+    assert found_at(there, url) is None
+    secret = there.forum.begin(there.ann, "Between us", "psst", to=[there.bob])
+    assert found_at(there, there.address(str(secret))) is None

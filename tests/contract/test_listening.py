@@ -327,7 +327,7 @@ def test_a_tool_nobody_knows_is_read_by_a_map_alone() -> None:
     [
         ({}, "needs `preset`"),
         ({"preset": "youscan"}, "needs `token`"),
-        ({"preset": "youscn", "token": "x"}, "is not a preset"),
+        ({"preset": "youscn", "token": "x"}, "neither a .yaml file nor a preset"),
         ({"preset": "youscan", "token": "x"}, "`account` lacks topic"),
         ({"preset": "export", "token": "x"}, "has no `pull`"),
         ({"preset": "maps/own.yaml", "token": "x"}, "is the name of a tool"),

@@ -15,8 +15,9 @@ from connector.errors import AuthFailed, Closed, Gone, RateLimited, Rejected, Te
 from connector.http import Http
 from connector.model import Attachment, Cursor, Mention, ReplyDraft, key_of
 from connector.sources.mastodon import Mastodon, MastodonOptions
-from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, drained
+from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, a_mention, drained
 from connector.testing.simulators.mastodon import MastodonSimulator
+from connector.testing.simulators.mastodon.shown import addresses
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 40
 
@@ -55,6 +56,9 @@ class FediWorld(SourceWorld):
 
     def take_back(self, external_id: str) -> None:
         self.there.delete(external_id)
+
+    def address(self, external_id: str) -> str:
+        return addresses(self.there.statuses[external_id])[0]
 
     def posted(self) -> list[str]:
         return [one.text.removeprefix("@ann@far.example ") for one in self.there.posts(self.brand)]
@@ -463,3 +467,41 @@ def test_a_reply_whose_question_went_at_the_last_moment_is_gone_where_the_server
 def test_a_mention_as_an_older_version_stored_it_can_still_be_answered(there: FediWorld) -> None:
     mention = replace(heard(there), ref="", author=replace(heard(there).author, handle=""))
     assert answered(there, mention, "hi").text == "@ann@far.example hi"
+
+
+# --- what others found --------------------------------------------------------------------------------------
+
+
+def found_at(world: FediWorld, url: str) -> Mention | None:
+    return world.source.locate(replace(a_mention(world.source), url=url))
+
+
+def test_an_answer_found_by_its_address_belongs_to_its_thread(there: FediWorld) -> None:
+    first = there.there.post(there.ann, "Who knows this brand?")
+    answer = there.there.post(there.ann, "Nobody?", answers=first)
+    found = found_at(there, addresses(there.there.statuses[answer])[1])
+    assert found is not None
+    assert (found.external_id, found.thread_id, found.kind, found.text) == (answer, first, "comment", "Nobody?")
+    assert found.parent is not None
+    assert found.parent.text == "Who knows this brand?"
+
+
+def test_a_post_that_only_speaks_of_the_address_is_not_it(there: FediWorld) -> None:
+    there.there.post(there.ann, "see https://gone.example/@bob/7")
+    assert found_at(there, "https://gone.example/@bob/7") is None
+
+
+def test_no_server_is_asked_for_what_is_no_address_of_a_post(there: FediWorld) -> None:
+    there.there.calls.clear()
+    assert found_at(there, "https://shop.example/cart") is None
+    assert there.there.calls == []
+
+
+def test_a_post_of_whoever_blocks_us_or_that_is_deleted_is_not_found(there: FediWorld) -> None:
+    said = there.say("hello")
+    url = there.address(said)
+    there.ann.blocks.add(there.brand.id)
+    assert found_at(there, url) is None
+    there.ann.blocks.clear()
+    there.take_back(said)
+    assert found_at(there, url) is None

@@ -17,7 +17,7 @@ from connector.http import Http
 from connector.model import HIDDEN, Cursor, Mention, ReplyDraft, key_of
 from connector.sources.meta import Facebook, FacebookOptions, Instagram, InstagramOptions
 from connector.sources.meta.source import MetaSource
-from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, drained
+from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, a_mention, drained
 from connector.testing.simulators.meta import GraphError, MetaSimulator
 
 DAY = 86_400
@@ -69,6 +69,10 @@ class MetaWorld(SourceWorld):
     def hook(self, text: str) -> Hook:
         return hooked(self.meta.feed_event(self.say(text)))
 
+    def address(self, external_id: str) -> str:
+        post, comment = external_id.split("_")
+        return f"https://www.facebook.com/brand/posts/{post}?comment_id={comment}&__cft__=x"
+
     def posted(self) -> list[str]:
         return [one.text for one in self.meta.ours("comment")]
 
@@ -87,6 +91,9 @@ class MessengerWorld(MetaWorld):
         return self.meta.message("", text)
 
     def take_back(self, external_id: str) -> None:
+        raise NotImplementedError
+
+    def address(self, external_id: str) -> str:
         raise NotImplementedError
 
     def hook(self, text: str) -> Hook:
@@ -108,6 +115,9 @@ class InstagramWorld(MetaWorld):
     def say_ourselves(self, text: str) -> str:
         return self.meta.ig_comment("", self.post, text)
 
+    def address(self, external_id: str) -> str:
+        return f"https://www.instagram.com/p/{self.post}/c/{external_id}/"
+
     def hook(self, text: str) -> Hook:
         return hooked(self.meta.ig_event(self.say(text)))
 
@@ -123,6 +133,9 @@ class DirectWorld(InstagramWorld):
         return self.meta.message("", text, instagram=True)
 
     def take_back(self, external_id: str) -> None:
+        raise NotImplementedError
+
+    def address(self, external_id: str) -> str:
         raise NotImplementedError
 
     def hook(self, text: str) -> Hook:
@@ -626,3 +639,43 @@ def test_what_was_written_before_the_start_does_not_come_when_it_is_seen_later(f
     assert source.fetch(cursor, 50).items == ()
     fb.say("after")
     assert [one.text for one in source.fetch(cursor, 50).items] == ["after"]
+
+
+# --- what others found --------------------------------------------------------------------------------------
+
+
+def found_at(world: MetaWorld, url: str) -> Mention | None:
+    return world.source.locate(replace(a_mention(world.source), url=url))
+
+
+def test_a_visitors_post_and_an_answer_below_a_comment_are_found(fb: MetaWorld) -> None:
+    cursor = fb.source.fetch(None, 50).cursor
+    post = fb.meta.add_post("Your coats are cold", "ann")
+    above = fb.say("too dear")
+    fb.meta.comment("bob", fb.post, "I agree", above)
+    number, comment = fb.post.split("_")[1], above.split("_")[1]
+    heard = {one.text: one for one in drained(fb, cursor, 3)}
+    visitor = found_at(fb, f"https://www.facebook.com/brand/posts/{post.split('_')[1]}")
+    assert visitor is not None
+    assert replace(visitor, tone=None) == heard["Your coats are cold"]
+    last = heard["I agree"].external_id.split("_")[1]
+    url = f"https://www.facebook.com/brand/posts/{number}?comment_id={comment}&reply_comment_id={last}"
+    answer = found_at(fb, url)
+    assert answer is not None
+    assert replace(answer, tone=None) == heard["I agree"]
+
+
+def test_what_is_gone_or_not_on_the_page_is_not_found(fb: MetaWorld) -> None:
+    said = fb.say("hello")
+    url = fb.address(said)
+    assert found_at(fb, url.replace("comment_id=", "comment_id=9")) is None
+    fb.take_back(said)
+    assert found_at(fb, url) is None
+    assert found_at(fb, "https://www.facebook.com/brand/posts/77") is None
+
+
+def test_a_comment_below_another_media_than_the_address_says_is_not_found(ig: MetaWorld) -> None:
+    said = ig.say("hello")
+    assert found_at(ig, ig.address(said)) is not None
+    assert found_at(ig, f"https://www.instagram.com/p/C_other/c/{said}/") is None
+    assert found_at(ig, f"https://www.instagram.com/p/{ig.post}/c/17999/") is None

@@ -28,9 +28,9 @@ from connector.errors import (
 )
 from connector.http import Http
 from connector.log import masked
-from connector.model import Attachment, Cursor, Mention, ReplyDraft, key_of
+from connector.model import Attachment, Author, Cursor, Mention, ReplyDraft, key_of
 from connector.sources.telegram import Telegram, TelegramOptions
-from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, drained
+from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, a_mention, drained
 from connector.testing.simulators.telegram import TelegramSimulator
 
 TOKEN = "7000001:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
@@ -88,6 +88,9 @@ class GroupWorld(SourceWorld):
         headers, body = self.telegram.call_of(self.telegram.updates[-1])
         return Hook(headers, body, 1.79e9)
 
+    def address(self, external_id: str) -> str:
+        return f"https://t.me/cats/{external_id.rpartition('/')[2]}"
+
     def posted(self) -> list[str]:
         return [str(one.get("text", one.get("caption", ""))) for one in self.telegram.posted]
 
@@ -111,6 +114,9 @@ class BusinessWorld(GroupWorld):
 
     def say_ourselves(self, text: str) -> str:
         return self.keep(self.telegram.say_in_business(self.connection, self.ann, text, by_owner=True))
+
+    def address(self, external_id: str) -> str:
+        raise NotImplementedError
 
 
 @pytest.fixture
@@ -147,6 +153,25 @@ class TestTelegramGroup(SourceContract):
         said = world.say("soon gone")
         world.take_back(said)
         assert [one.deleted for one in drained(world, cursor, 1)] == [False]
+
+    def test_what_a_tool_found_is_located_as_we_would_have_heard_it(self, world: SourceWorld) -> None:
+        """The Bot API shows no message: words, author and time are the tool's."""
+        mention = heard(world, "found by a tool")
+        told = replace(a_mention(world.source), text="as the tool has it", url=world.address(mention.external_id))
+        found = world.source.locate(told)
+        assert found is not None
+        for word in ("source", "platform", "external_id", "version", "thread_id", "own", "kind", "url"):
+            assert getattr(found, word) == getattr(mention, word), word
+        assert (found.text, found.author) == (told.text, told.author)
+
+    def test_our_own_post_is_located_as_our_own(self, world: SourceWorld) -> None:
+        mention = heard(world, "please answer")
+        receipt = world.source.send(world.source.prepare(ReplyDraft(mention, "we say")), key_of("located"))
+        bot = Author("7", handle="Brand_Bot")
+        told = replace(a_mention(world.source), author=bot, text="we say", url=world.address(receipt.id))
+        found = world.source.locate(told)
+        assert found is not None
+        assert (found.external_id, found.own) == (receipt.id, True)
 
 
 class TestTelegramBusiness(SourceContract):
@@ -705,3 +730,47 @@ def test_a_message_gone_in_either_wording_is_gone(there: GroupWorld) -> None:
         for _ in range(2):
             with pytest.raises(Gone):
                 source.send(request, key_of("x"))
+
+
+# --- what others found --------------------------------------------------------------------------------------
+
+
+def found_at(world: GroupWorld, url: str, **more: object) -> Mention | None:
+    told = replace(a_mention(world.source), text="as the tool has it", url=url)
+    return world.again(**more).locate(told)
+
+
+def test_a_topic_and_a_group_without_a_name_are_found(there: GroupWorld) -> None:
+    found = found_at(there, "https://t.me/cats/3/7")
+    assert found is not None
+    assert (found.external_id, found.thread_id) == (f"{there.cats['id']}/7", f"{there.cats['id']}/3")
+    closed = there.telegram.group("Closed")
+    found = found_at(there, f"https://t.me/c/{str(closed['id']).removeprefix('-100')}/7")
+    assert found is not None
+    assert found.external_id == f"{closed['id']}/7"
+
+
+def test_a_comment_below_a_channels_post_stands_in_the_discussion_group(there: GroupWorld) -> None:
+    news = {"id": -1009, "type": "channel", "title": "News", "username": "news", "linked_chat_id": there.cats["id"]}
+    there.telegram.strange.append(news)
+    found = found_at(there, "https://t.me/news/5?comment=7")
+    assert found is not None
+    assert (found.external_id, found.kind) == (f"{there.cats['id']}/7", "comment")
+    assert found_at(there, "https://t.me/news/5") is None  # our own channel's post
+
+
+def test_where_the_bot_is_not_or_does_not_listen_nothing_is_found(there: GroupWorld) -> None:
+    there.telegram.strange.append({"id": -1008, "type": "supergroup", "title": "Dogs", "username": "dogs"})
+    assert found_at(there, "https://t.me/dogs/7") is None
+    assert found_at(there, "https://t.me/nobody/7") is None
+    assert found_at(there, "https://t.me/cats/7", chats=[-5]) is None
+    assert found_at(there, "https://t.me/cats/7", listen=["private"]) is None
+    assert there.source.locate(replace(a_mention(there.source), text="", url="https://t.me/cats/7")) is None
+
+
+def test_what_a_tool_found_is_answered_in_the_group(there: GroupWorld) -> None:
+    message = there.telegram.say(there.cats, there.ann, "hello")
+    found = found_at(there, f"https://t.me/cats/{message['message_id']}")
+    assert found is not None
+    there.source.send(there.source.prepare(ReplyDraft(found, "we say")), key_of("k"))
+    assert there.telegram.posted[-1]["reply_to_message"]["message_id"] == message["message_id"]

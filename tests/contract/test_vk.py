@@ -29,7 +29,7 @@ from connector.errors import (
 from connector.http import Http
 from connector.model import Attachment, Cursor, Key, Mention, ReplyDraft, key_of
 from connector.sources.vk import Vk, VkOptions
-from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, drained
+from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, a_mention, drained
 from connector.testing.simulators.vk import VkSimulator
 
 GROUP = 77
@@ -87,6 +87,10 @@ class WallWorld(SourceWorld):
         wrong += [event | {"secret": None}, event | {"group_id": 5}]
         return [replace(hook, body=json.dumps(one).encode()) for one in wrong]
 
+    def address(self, external_id: str) -> str:
+        thing, number = external_id.rsplit("_", maxsplit=1)
+        return f"https://vk.com/{thing}?reply={number}"
+
     def posted(self) -> list[str]:
         return self.vk.sent()
 
@@ -113,6 +117,9 @@ class MessageWorld(WallWorld):
         return name
 
     def say_ourselves(self, text: str) -> str:
+        raise NotImplementedError
+
+    def address(self, external_id: str) -> str:
         raise NotImplementedError
 
     def take_back(self, external_id: str) -> None:
@@ -558,10 +565,37 @@ def test_without_an_administrators_token_a_lost_comment_cannot_be_looked_up(mess
         messages.source.find(request, key_of("x"))
 
 
+def last_sent(world: WallWorld) -> dict[str, str]:
+    """What the last call that wrote something said."""
+    return next(
+        given for method, given in reversed(world.vk.asked) if method in ("messages.send", "wall.createComment")
+    )
+
+
+def test_a_messages_receipt_is_the_id_it_comes_back_under(messages: MessageWorld) -> None:
+    mention = heard(messages)
+    cursor = begun(messages)
+    receipt = messages.source.send(messages.source.prepare(ReplyDraft(mention, "we say")), key_of("k"))
+    (back,) = pulled(messages.source, cursor, 1)
+    assert (back.external_id, back.own, back.to) == (receipt.id, True, mention.author.id)
+
+
+def test_a_message_whose_number_cannot_be_asked_for_is_sent_all_the_same(messages: MessageWorld) -> None:
+    mention = heard(messages)
+    messages.vk.fail_with("messages.getById", 10)
+    receipt = messages.source.send(messages.source.prepare(ReplyDraft(mention, "we say", parts=2)), key_of("k"))
+    assert receipt.id.startswith(f"sent{messages.ann}_")
+    more = ReplyDraft(mention, "and more", part=1, parts=2, previous=receipt)
+    request = messages.source.prepare(more)
+    messages.source.send(request, key_of("k2"))
+    assert messages.posted() == ["we say", "and more"]
+    assert len(messages.source.find(request, key_of("k2"))) == 1
+
+
 def test_a_private_answer_goes_by_message_to_who_allows_it(there: WallWorld) -> None:
     mention = heard(there)
     answered(there, mention, private=True)
-    assert there.vk.asked[-1][1]["peer_id"] == str(there.ann)
+    assert last_sent(there)["peer_id"] == str(there.ann)
     there.vk.allowed.clear()
     with pytest.raises(Closed):
         there.source.prepare(ReplyDraft(mention, "x", private=True))
@@ -578,7 +612,7 @@ def test_pictures_go_along_and_other_files_as_links(there: WallWorld) -> None:
         for private, word in ((False, "attachments"), (True, "attachment")):
             draft = ReplyDraft(comment, "Look", attachments=(picture, paper, gone), private=private)
             source.send(source.prepare(draft), key_of(word))
-            _, params = there.vk.asked[-1]
+            params = last_sent(there)
             number = max(there.vk.uploads)
             assert params[word] == f"photo-77_{number}_key"
             assert there.vk.uploads[number] == b"a picture"
@@ -683,3 +717,41 @@ def test_options_that_cannot_work_are_refused_without_showing_a_token() -> None:
         with pytest.raises(ValueError) as caught:
             VkOptions.model_validate(good | wrong)
         assert TOKEN not in str(caught.value)
+
+
+# --- what others found --------------------------------------------------------------------------------------
+
+
+def found_at(world: WallWorld, url: str, **more: object) -> Mention | None:
+    return world.again(**more).locate(replace(a_mention(world.source), url=url))
+
+
+def test_a_branch_topic_or_post_is_found_as_its_event_tells_it(there: WallWorld) -> None:
+    cursor = begun(there)
+    first = there.vk.comment("wall", there.post, there.ann, "first")
+    there.vk.comment("wall", there.post, there.ann, "second", answers=first)
+    topic = there.vk.thing("topic", title="Sizes")
+    there.vk.comment("topic", topic, there.ann, "too small")
+    there.vk.post("I wrote on your wall", there.ann)
+    for heard in drained(there, cursor, 4):
+        found = found_at(there, heard.url)
+        assert found is not None
+        assert replace(found, tone=None, rating=None) == heard
+
+
+def test_another_communitys_wall_a_wrong_post_and_what_is_gone_are_not_ours(there: WallWorld) -> None:
+    number = there.vk.comment("wall", there.post, there.ann, "hello")
+    assert found_at(there, f"https://vk.com/wall-5_{there.post}?reply={number}") is None
+    wrong = found_at(there, f"https://vk.com/wall-{GROUP}_999?reply={number}")
+    assert wrong is not None
+    assert wrong.external_id == f"wall-{GROUP}_{there.post}_{number}"
+    there.vk.delete("wall", there.post, number)
+    assert found_at(there, f"https://vk.com/wall-{GROUP}_{there.post}?reply={number}") is None
+    assert found_at(there, f"https://vk.com/photo-{GROUP}_{there.vk.thing('photo')}") is None
+
+
+def test_without_an_administrators_token_nothing_is_looked_up(there: WallWorld) -> None:
+    url = there.address(there.say("hello"))
+    there.vk.calls.clear()
+    assert found_at(there, url, user_token=None) is None
+    assert there.vk.calls == []

@@ -16,7 +16,7 @@ from connector.errors import AuthFailed, BadHook, Closed, Gone, RateLimited, Rej
 from connector.http import Http
 from connector.model import Attachment, Cursor, Mention, ReplyDraft, key_of
 from connector.sources.x import X, XOptions
-from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, drained
+from connector.testing.contracts import Misbehaviour, SourceContract, SourceWorld, a_mention, drained
 from connector.testing.simulators.x import XSimulator
 
 
@@ -66,6 +66,9 @@ class XWorld(SourceWorld):
         headers, body = self.x.event("post.reply.create", self.x.post(self.ann, text), self.brand)
         return Hook(headers, body, datetime.now(UTC).timestamp())
 
+    def address(self, external_id: str) -> str:
+        return f"https://twitter.com/{self.x.posts_by_id[external_id].author.username}/status/{external_id}?s=20"
+
     def posted(self) -> list[str]:
         return [one.text[one.prefix :] for one in self.x.posts(self.brand)]
 
@@ -108,6 +111,9 @@ class MessageWorld(XWorld):
         return f"dm:{self.x.message(self.brand, self.ann, text)}"
 
     def take_back(self, external_id: str) -> None:
+        raise NotImplementedError
+
+    def address(self, external_id: str) -> str:
         raise NotImplementedError
 
     def hook(self, text: str) -> Hook:
@@ -545,3 +551,42 @@ def test_the_same_words_under_another_post_are_not_taken_for_this_answer(there: 
     one, other = drained(there, cursor, 2)
     there.source.send(there.source.prepare(ReplyDraft(one, "thank you")), key_of("k"))
     assert there.source.find(there.source.prepare(ReplyDraft(other, "thank you")), key_of("l")) == ()
+
+
+# --- what others found --------------------------------------------------------------------------------------
+
+
+def found_at(world: XWorld, url: str, **more: object) -> Mention | None:
+    return world.again(**more).locate(replace(a_mention(world.source), url=url))
+
+
+def test_who_does_not_call_us_is_found_and_answered_by_hand(there: XWorld) -> None:
+    found = found_at(there, there.address(there.x.post(there.ann, "That brand again")))
+    assert found is not None
+    assert found.text == "That brand again"
+    assert not there.source.outlook(found).possible
+    called = found_at(there, there.address(there.say("hello")))
+    assert called is not None
+    assert there.source.outlook(called).possible
+
+
+def test_an_edited_post_is_found_under_its_first_id(there: XWorld) -> None:
+    first = there.say("helo")
+    second = there.x.edit(first, "@brand hello")
+    found = found_at(there, there.address(second))
+    assert found is not None
+    assert (found.external_id, found.version) == (first, second)
+
+
+def test_a_look_up_is_counted_and_waits_when_the_day_is_spent(there: XWorld) -> None:
+    url = there.address(there.say("hello"))
+    source = there.again(reads_per_day=1)
+    assert source.locate(replace(a_mention(source), url=url)) is not None
+    with pytest.raises(RateLimited):
+        source.locate(replace(a_mention(source), url=url))
+
+
+def test_what_is_deleted_is_not_found(there: XWorld) -> None:
+    said = there.say("hello")
+    there.take_back(said)
+    assert found_at(there, f"https://x.com/ann/status/{said}") is None

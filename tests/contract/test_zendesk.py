@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import requests
 from pydantic import SecretStr
 
 from connector.adapter import Hook
@@ -595,6 +596,31 @@ def test_the_picture_of_a_person_comes_along_when_it_can_be_fetched() -> None:
     shown = Person("x:1", "Anna", avatar_url="https://x.example/a.png")
     assert user_body(shown)["remote_photo_url"] == "https://x.example/a.png"
     assert "remote_photo_url" not in user_body(Person("x:1", "Anna", avatar_url="http://x.example/a.png"))
+
+
+def _identities(stage: Stage, external_id: str) -> list[tuple[str, str]]:
+    number = user(stage, external_id)["id"]
+    answer = requests.get(
+        f"{stage.url}/api/v2/users/{number}/identities.json",
+        auth=("admin@example.com/token", "sandbox"),
+        timeout=10,
+    )
+    return [(one["type"], one["value"]) for one in answer.json()["identities"]]
+
+
+def test_who_is_known_on_x_can_be_found_by_that(stage: Stage, desk: Zendesk) -> None:
+    opened(desk, author=Person("x:5", "Anna", handle="anna"))
+    opened(desk, "b", external_id="other", author=Person("vk:5", "Anna", handle="anna_vk"))
+    assert _identities(stage, "x:5") == [("twitter", "anna")]
+    assert _identities(stage, "vk:5") == []
+
+
+def test_where_another_user_has_that_identity_ours_does_without(stage: Stage, desk: Zendesk) -> None:
+    opened(desk, author=Person("x:5", "Anna", handle="anna"))
+    ticket = opened(desk, "b", external_id="other", author=Person("twitter:5", "Anna", handle="Anna"))
+    assert _identities(stage, "twitter:5") == []
+    (row,) = [one for one in stage.sandbox.tickets() if str(one["id"]) == ticket]
+    assert row["requester_id"] == user(stage, "twitter:5")["id"]
 
 
 def test_nobody_outside_can_say_where_a_ticket_was_merged_into(stage: Stage, desk: Zendesk) -> None:

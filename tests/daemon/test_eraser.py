@@ -15,13 +15,14 @@ from daemon_world import DaemonWorld, mention, until
 from connector.daemon import eraser
 from connector.errors import Temporary
 from connector.store import Store
+from connector.store.people import Place
 from connector.store.tables import conversations, mentions, tickets
 
 
 class Writer:
-    """Erases so many, one batch after the other; or cannot."""
+    """Erases so many and tells how far it got, one batch after the other; or cannot."""
 
-    def __init__(self, *batches: int | Exception) -> None:
+    def __init__(self, *batches: tuple[int, Place | None] | Exception) -> None:
         self.batches = list(batches)
 
     def run(self, work: Callable[[Any], Any]) -> Future[Any]:
@@ -35,8 +36,8 @@ class Writer:
         return done
 
 
-def test_it_goes_on_while_batches_are_full_and_then_rests() -> None:
-    one = eraser.Eraser(Writer(100, 100, 7), lambda: 30)
+def test_it_goes_on_until_it_has_looked_at_everything_and_then_rests() -> None:
+    one = eraser.Eraser(Writer((100, (1.0, 100)), (0, (1.0, 200)), (7, None)), lambda: 30)
     assert [one.pull_once() for _ in range(3)] == [eraser._BETWEEN, eraser._BETWEEN, eraser._EVERY]
 
 

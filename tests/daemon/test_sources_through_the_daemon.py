@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from daemon_world import DaemonWorld, until
 
 from connector.store import Store, journal
 from connector.testing.simulators.discourse import DiscourseSimulator
 from connector.testing.simulators.mastodon import MastodonSimulator
+from connector.testing.simulators.ok import OkSimulator
 
 
 @pytest.fixture
@@ -35,7 +37,8 @@ def forum() -> Iterator[DiscourseSimulator]:
 
 def listening(world: DaemonWorld, **source: Any) -> None:
     """A daemon on this one source, its first pull behind it."""
-    world.settings["sources"] = {"here": {"helpdesk": "desk", "poll": 0.1, "watch_every": 0.1, **source}}
+    watched = {} if source["type"] == "ok" else {"watch_every": 0.1}
+    world.settings["sources"] = {"here": {"helpdesk": "desk", "poll": 0.1, **watched, **source}}
     world.start()
     store = Store(world.settings["store"])
     try:
@@ -99,3 +102,28 @@ def test_an_answer_a_moderator_refused_is_left_to_a_person(world: DaemonWorld, f
     until(lambda: any("did not approve" in one for one in notes(world)), "the note that it was not approved")
     assert len(forum.posts) == 1
     assert forum.queue == []
+
+
+def test_a_message_to_an_ok_group_comes_by_a_call_and_by_reading_once(
+    world: DaemonWorld, capfd: pytest.CaptureFixture[str]
+) -> None:
+    secret = "a-secret-in-the-address"
+    with OkSimulator() as ok:
+        ann = ok.person("Ann Lee")
+        listening(world, type="ok", server=ok.url, token=ok.token, webhook_secret=secret, poll=0.3)
+        mid = ok.say(ann, "order 7 is late")
+        hook = f"{world.running[-1].url}/hooks/here"
+        for query in ("", "?secret=another", f"?other={secret}"):
+            assert requests.post(hook + query, data=ok.call_of(mid), timeout=10).status_code == 401
+        assert requests.post(f"{hook}?secret={secret}", data=ok.call_of(mid), timeout=10).status_code == 200
+        until(lambda: world.sandbox.tickets() and len(notes(world)) == 1, "a ticket with its card")
+        ok.lose_next = True
+        world.sandbox.agent_reply(1, "We look into it.")
+        until(lambda: any("posted" in one.lower() for one in notes(world)[1:]), "the note of the answer")
+        assert ok.ours() == ["We look into it."]
+        world.carried()
+        assert len(world.sandbox.tickets()) == 1
+    told = capfd.readouterr()
+    for hidden in (secret, ok.token):
+        assert hidden not in told.out + told.err
+        assert hidden.encode() not in b"".join(one.read_bytes() for one in world.folder.glob("connector.db*"))

@@ -111,7 +111,7 @@ def test_a_reminder_says_until_when_an_answer_is_wanted_and_what_ends_the_matter
     assert note is not None
     assert (note.ticket, note.public, note.settings) == ("7", False, Settings())
     assert "First answer due by Wed 04 Mar 2026, 15:00 Europe/Moscow" in note.html
-    assert "said Wed 04 Mar 2026, 07:00 Europe/Moscow" in note.html
+    assert "said on Wed 04 Mar 2026, 07:00 Europe/Moscow" in note.html
     assert "within 8h (deadline «usual», counted in the hours of office)" in note.html
     assert "or the tag do_not_reply" in note.html
 

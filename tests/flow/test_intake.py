@@ -57,6 +57,12 @@ def test_two_conversations_never_share_a_name(one: tuple[str, str], other: tuple
     assert (name(*one) == name(*other)) == (one == other)
 
 
+def test_what_we_wrote_to_one_person_belongs_to_that_person() -> None:
+    theirs, ours = said(1, thread_id="a", author=ANNA), said(2, thread_id="a", author=BEN, own=True, to="u1")
+    assert conversation_name(ours, "thread_and_author") == conversation_name(theirs, "thread_and_author")
+    assert conversation_name(replace(ours, own=False), "thread_and_author").endswith("u2")
+
+
 def test_our_own_posts_go_no_further_and_others_do() -> None:
     ours, theirs = arrivals([said(1, own=True), said(2)], options())
     assert (ours.ignored, theirs.ignored) == ("our own post", "")

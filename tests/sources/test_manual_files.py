@@ -116,6 +116,17 @@ def test_every_mistake_of_jsonl_is_told_with_its_line() -> None:
     assert [line for line, _ in lines(content, "a.jsonl")] == [2, 3, 4, 5, 6]
 
 
+def test_a_column_of_another_name_is_told_with_what_was_meant_and_the_way_out() -> None:
+    assert [message.partition(";")[0] for _, message in lines("text,author,folowers\nx,Ann,3\n")] == [
+        'unknown column — did you mean "author.name"?',
+        'unknown column — did you mean "author.followers"?',
+    ]
+    [(_, message)] = lines("author,words\nAnn,x\n")
+    assert message.startswith('has no column "text" in its first line;')
+    assert "did you mean" not in message
+    assert "--map" in message
+
+
 def test_a_file_that_is_not_there_is_told() -> None:
     with pytest.raises(ConfigError) as caught:
         mentions_from_file(Path("nowhere.csv"), **KNOWN)

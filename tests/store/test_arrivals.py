@@ -161,6 +161,21 @@ def test_what_a_reply_is_known_to_have_become_is_ignored_at_once(store: Store, m
     assert [one.html for one in claimed.replies] == ["<p>answer 1</p>"]
 
 
+@pytest.mark.parametrize("told_back", [True, False])
+def test_a_post_of_ours_below_our_own_reply_comes_to_the_same_ticket(
+    store: Store, mention: Make, told_back: bool
+) -> None:
+    linked(store, mention("a", thread_id="x"))
+    answer(store, reply(1))
+    done(store, one(store, account="feed"), number="mine")
+    if told_back:
+        own(store, mention("mine", own=True, thread_id="x", parent=Parent("a")), conversation="x\x1fus")
+    more = mention("more", own=True, thread_id="x", parent=Parent("mine"))
+    own(store, more, conversation="x\x1fus")
+    found = one(store)
+    assert (found.mention and found.mention.external_id, found.ticket) == ("more", "7")
+
+
 def test_a_reply_on_its_way_is_told_with_our_own_post(store: Store, mention: Make) -> None:
     linked(store, mention("a"))
     answer(store, reply(1))

@@ -319,7 +319,7 @@ def test_sqlite_keeps_nothing_of_it_in_its_file(store: Store, mention: Make) -> 
 
 def expire(store: Store, days: float, *, at: float, limit: int = 100) -> int:
     with turn(store, at) as tx:
-        return people.expire(tx, days, limit)
+        return people.expire(tx, days, limit)[0]
 
 
 def test_a_finished_conversation_is_erased_when_its_time_is_over(store: Store, mention: Make) -> None:
@@ -370,6 +370,21 @@ def test_it_goes_in_small_batches_the_oldest_first(store: Store, mention: Make) 
     for n in range(5):
         opened(store, secret(mention, f"s{n}", thread_id=f"t{n}"), str(n), at=NOON + n)
     assert [expire(store, 30, at=NOON + 31 * DAY, limit=2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_a_sweep_looks_once_at_what_has_to_stay_and_goes_on_behind_it(store: Store, mention: Make) -> None:
+    for n in range(5):  # two at the same moment
+        opened(store, secret(mention, f"s{n}", thread_id=f"t{n}"), str(n), at=NOON + n // 2)
+    for ticket in ("0", "1", "2"):
+        with turn(store) as tx:
+            tickets.note_state(tx, "desk", TicketState(TicketId(ticket), "open"))
+    erased: list[int] = []
+    after: people.Place | None = (0.0, 0)
+    while after is not None:
+        with turn(store, NOON + 31 * DAY) as tx:
+            count, after = people.expire(tx, 30, 2, after)
+        erased.append(count)
+    assert erased == [0, 1, 1]
 
 
 def test_what_was_ever_in_doubt_is_not_looked_up_once_it_is_erased(store: Store, mention: Make) -> None:

@@ -173,7 +173,7 @@ def test_a_tag_that_stays_when_somebody_was_forgotten_asks_nobody_twice(store: S
 def test_retention_takes_the_person_out_of_a_move_too(store: Store, mention: Make) -> None:
     moved(store, mention)
     with turn(store, NOON + 40 * 86_400.0) as tx:
-        assert people.expire(tx, 30, 100) > 0
+        assert people.expire(tx, 30, 100)[0] > 0
     with store.read() as tx:
         assert "u1" not in str(tx.execute(sa.select(private_moves)).one())
 

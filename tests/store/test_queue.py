@@ -298,6 +298,15 @@ def test_an_ending_lets_the_next_of_the_lane_go(store: Store, mention: Make, end
     sound(store)
 
 
+def test_endings_in_one_turn_let_the_next_of_each_of_their_lanes_go(store: Store, mention: Make) -> None:
+    arrive(store, *(mention(f"{thread}{n}", thread_id=thread) for thread in "abc" for n in range(3)))
+    heads = claim(store)
+    with turn(store) as tx:
+        queue.settle_all(tx, [Outcome(head, "done") for head in heads[:2]])
+    assert states(store) == ["done", "ready", "blocked"] * 2 + ["ready", "blocked", "blocked"]
+    sound(store)
+
+
 def test_what_is_unsure_keeps_its_lane(store: Store, mention: Make) -> None:
     arrive(store, mention(), mention())
     settle(store, one(store), "unsure", reason="nobody can tell")

@@ -138,7 +138,7 @@ def test_no_configuration_drops_a_negative_silently(
 def test_a_shield_whose_pattern_takes_too_long_does_not_let_a_negative_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector.triage.condition.PATTERN_SECONDS", 0.02)
+    monkeypatch.setattr("connector.triage.wants.PATTERN_SECONDS", 0.02)
     policy = policy_of(
         tmp_path,
         r"""

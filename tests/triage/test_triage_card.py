@@ -51,7 +51,7 @@ def test_all_seven_questions_are_answered() -> None:
     assert "top blogger (mappings/20-rules.yaml:" in text
     assert "author.followers 120000 is ≥ 10000" in text
     assert "Feedback: complaint · owner: customer managers" in text
-    assert "Answer by Wed 04 Mar 2026, 14:00 UTC · late from Wed 04 Mar 2026, 16:00 UTC · never after" in text
+    assert "Answer by 14:00 · late from 16:00 · never after" in text
     assert "A draft to make your own: Здравствуйте, Anna! Нам очень жаль" in text
     assert f"mapping {SHIPPED.version}" in text
     assert "a public comment here is posted publicly as @acme_help (at most 300 characters)" in text
@@ -71,6 +71,32 @@ def test_what_cannot_be_answered_from_here_says_so_with_the_link() -> None:
     assert "it cannot be answered from here: use the link (https://bsky.app/post/1) and answer there" in text
     assert "this feed takes no answers" in text
     assert "answer it where it was said" in shown(said("x", url=""), answers_as="", limits="")
+
+
+def test_that_it_is_answered_by_hand_stands_in_the_first_line() -> None:
+    first = shown(FULL, answers_as="", limits="").partition("Who:")[0]
+
+    assert "everyone can read it." in first
+    assert "Answer it by hand, not here." in first
+    assert "will read the answer" not in first
+    assert "by hand" not in shown(FULL)
+
+
+def test_of_a_deadline_the_day_is_told_where_it_is_another_one() -> None:
+    decision = SHIPPED.decide(FULL)
+    assert decision.deadlines is not None
+    posted = FULL.created_at
+    late = replace(
+        decision.deadlines,
+        target=posted + timedelta(hours=3),
+        breach=posted + timedelta(hours=20),
+        ceiling=posted + timedelta(days=400),
+    )
+    html = card(FULL, replace(decision, deadlines=late), answers_as="", limits="", zone=ZoneInfo("Europe/Moscow"))
+
+    assert (
+        "Answer by <strong>18:00</strong> · late from Thu 05 Mar, 11:00 · never after Thu 08 Apr 2027, 15:00" in html
+    )
 
 
 def test_times_are_told_in_the_zone_of_the_policy() -> None:
@@ -150,7 +176,7 @@ def test_when_it_came_to_us_and_where_in_the_thread_it_stands() -> None:
     first, later = said(thread_id="1"), said(thread_id="0")
     html = card(first, SHIPPED.decide(first), answers_as="", limits="", seen=NOON + timedelta(minutes=3))
 
-    assert "Wed 04 Mar 2026, 12:00 UTC · seen Wed 04 Mar 2026, 12:03 UTC" in " ".join(to_text(html).split())
+    assert "Wed 04 Mar 2026, 12:00 UTC · seen 12:03" in " ".join(to_text(html).split())
     assert "it begins a thread" in shown(first)
     assert "further down in a thread" in shown(later)
     assert "a thread" not in shown(FULL)

@@ -150,7 +150,7 @@ def test_a_missing_reason_shows_the_whole_trace(tmp_path: Path) -> None:
         ("  - {name: a, mention: {author: {follower: 1}}, expect: {tone: negative}}\n", 'did you mean "followers"?'),
         ("  - {name: a, mention: {kind: tweet}, expect: {tone: negative}}\n", '"tweet" is not a kind'),
         ("  - {name: a, mention: {at: yesterday}, expect: {tone: negative}}\n", "is not a time"),
-        ("  - {name: a, mention: {rating: lots}, expect: {tone: negative}}\n", "rating has to be a number"),
+        ("  - {name: a, mention: {rating: lots}, expect: {tone: negative}}\n", "rating  has to be a number"),
         ("  - {name: a, mention: hello, expect: {tone: negative}}\n", "has to be a mention"),
         (
             "  - {name: a, mention: {}, expect: {type: null}}\n  - {name: a, mention: {}, expect: {type: null}}\n",

@@ -13,22 +13,10 @@ from triage_builders import one_rule, said
 
 from connector.model import KINDS, PRIORITIES, TONES, Author, Mention, Parent, Tone
 from connector.triage import load
-from connector.triage.condition import (
-    All,
-    Condition,
-    HasWord,
-    InSpans,
-    Is,
-    Not,
-    OneOf,
-    Some,
-    Span,
-    Test,
-    entry_of,
-    implies,
-)
+from connector.triage.condition import All, Condition, Not, Some, Test, implies
 from connector.triage.facts import Facts, said_in
 from connector.triage.tone import Ngrams, judge
+from connector.triage.wants import HasWord, InSpans, Is, OneOf, Span, entry_of
 
 NIGHT = datetime(2026, 3, 1, 0, 30, tzinfo=UTC)  # a Sunday
 

@@ -149,7 +149,7 @@ def test_templates_may_name_kinds_owner_score_and_contacts(tmp_path: Path) -> No
 def test_a_pattern_that_takes_too_long_leaves_its_kind_out_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector.triage.condition.PATTERN_SECONDS", 0.02)
+    monkeypatch.setattr("connector.triage.wants.PATTERN_SECONDS", 0.02)
     made = policy_of(tmp_path, r"feedback: {slow: {when: {text: {matches: 'zq(b|bb)+(b|bb)+(b|bb)+[.]'}}}}")
     decision = made.decide(said("zq" + "b" * 3000))
 

@@ -436,7 +436,7 @@ def test_deciding_never_fails_whatever_the_mention(mention: Mention) -> None:
 def test_a_pattern_that_takes_too_long_leaves_its_rule_out_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector.triage.condition.PATTERN_SECONDS", 0.02)
+    monkeypatch.setattr("connector.triage.wants.PATTERN_SECONDS", 0.02)
     policy = policy_of(
         tmp_path,
         r"""

@@ -101,7 +101,7 @@ def test_what_is_private_is_apart_without_a_storm_too(tmp_path: Path) -> None:
 
 
 def test_whoever_cannot_be_judged_in_time_is_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.triage.condition.PATTERN_SECONDS", 0.02)
+    monkeypatch.setattr("connector.triage.wants.PATTERN_SECONDS", 0.02)
     policy, _ = storm_of(tmp_path, r"{keep_apart: {text: {matches: 'zq(b|bb)+(b|bb)+(b|bb)+[.]'}}}")
 
     assert policy.decide(said("zq" + "b" * 3000, tone=Tone("negative"))).apart

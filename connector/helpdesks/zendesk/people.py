@@ -3,6 +3,9 @@
 Known ones cost no call. `users/create_or_update` is limited to one a second for the whole account and five a minute
 for one user (rate-limits page), so we create, and only when Zendesk says the external id is taken do we look it up.
 Creating twice is harmless for that reason: the external id is unique, in any case (users page).
+
+Who is known on X gets an identity of that kind (its value is the screen name; user identities page), by which agents
+and Zendesk's own channel find the same person. An identity belongs to one user: where it is taken, ours does without.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from connector.model import Person
 
 _MOST_KNOWN = 50_000
 _LONGEST_NAME = 255
+_IDENTITIES = {"x": "twitter", "twitter": "twitter"}
 
 
 class People:
@@ -49,13 +53,14 @@ class People:
             for external_id in [key for key, known in self._known.items() if known == user_id]:
                 del self._known[external_id]
 
-    def _create(self, person: Person) -> int:
+    def _create(self, person: Person, *, identities: bool = True) -> int:
         operation = "create user"
+        user = user_body(person, identities=identities)
         answer = self._account.call(
             "POST",
             "/users",
             operation=operation,
-            json={"user": user_body(person)},
+            json={"user": user},
             kind=limits.USERS,
             read=True,  # the external id is unique: a second try finds the first one's user
             expect=(409, 422),
@@ -67,6 +72,8 @@ class People:
         found = self._look_up(person.external_id)
         if found is not None:
             return found
+        if "identities" in user and answer.status == 422 and refusal(answer).duplicate("value"):
+            return self._create(person, identities=False)
         if answer.status == 409 or refusal(answer).duplicate("external_id"):
             raise Temporary(
                 f"Zendesk says the user {person.external_id} exists and does not find it yet",
@@ -91,7 +98,7 @@ class People:
         return user_id
 
 
-def user_body(person: Person) -> Json:
+def user_body(person: Person, *, identities: bool = True) -> Json:
     """The user as Zendesk takes it. A name is needed (an empty one is a 422), so the external id stands in. Zendesk
     fetches the picture itself from `remote_photo_url` (its OpenAPI file, User)."""
     name = " ".join(person.name.split())[:_LONGEST_NAME] or person.external_id.partition(":")[2] or person.external_id
@@ -105,4 +112,7 @@ def user_body(person: Person) -> Json:
         body["details"] = person.url
     if person.avatar_url.startswith("https://"):
         body["remote_photo_url"] = person.avatar_url
+    kind = _IDENTITIES.get(person.external_id.partition(":")[0])
+    if identities and kind and person.handle:
+        body["identities"] = [{"type": kind, "value": person.handle}]
     return body

@@ -227,7 +227,8 @@ class Wakeup:
     def _hook(self) -> Json:
         found = self._ours()
         if not found:
-            raise Gone("no webhook of this account calls us", service=self._account.http.service)
+            words = "no webhook of this account calls us; with server.public_url set, `doctor --apply` makes it"
+            raise Gone(words, service=self._account.http.service)
         return found[0]
 
     def _triggers(self, hook: str) -> list[Json]:

@@ -29,7 +29,7 @@ from connector.model import (
     Request,
     utc,
 )
-from connector.sources.base import Source, SourceCapabilities, SourceOptions
+from connector.sources.base import Source, SourceCapabilities, SourceOptions, WebAddress
 from connector.sources.bluesky.session import Account, as_list, as_object
 from connector.sources.bluesky.window import Window, mark
 from connector.sources.bluesky.words import (
@@ -61,7 +61,7 @@ _WHOLE_WINDOW_EVERY = 600.0
 class BlueskyOptions(SourceOptions):
     """An account and its app password (Settings → Privacy and security → App passwords)."""
 
-    service: str = Field(default="https://bsky.social", description="address of the account's server (PDS)")
+    service: WebAddress = Field(default="https://bsky.social", description="address of the account's server (PDS)")
     identifier: str = Field(description="handle, such as acme.example, or DID of our account")
     app_password: SecretStr = Field(description="an app password, never the account's own password")
     reasons: tuple[Reason, ...] = Field(
@@ -78,14 +78,7 @@ class BlueskyOptions(SourceOptions):
     )
     watch_deletes_every: float = Field(default=300.0, ge=0, description="seconds between two such looks")
     max_parts: int = Field(default=4, ge=1, le=20, description="posts a longer reply may be split into")
-    web: str = Field(default="https://bsky.app", description="web address under which people read posts")
-
-    @field_validator("service", "web")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("has to begin with https://")
-        return value.rstrip("/")
+    web: WebAddress = Field(default="https://bsky.app", description="web address under which people read posts")
 
     @field_validator("identifier")
     @classmethod

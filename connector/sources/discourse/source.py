@@ -21,13 +21,14 @@ from connector.model import (
     Key,
     Mention,
     Page,
+    Parent,
     Receipt,
     ReplyDraft,
     ReplyLimits,
     Request,
     utc,
 )
-from connector.sources.base import Source, SourceCapabilities, SourceOptions
+from connector.sources.base import Source, SourceCapabilities, SourceOptions, WebAddress
 from connector.sources.discourse.forum import Forum
 from connector.sources.discourse.window import Stream, Watched, Window
 from connector.sources.discourse.words import (
@@ -44,6 +45,7 @@ from connector.sources.discourse.words import (
     number_of,
     opened,
     parent_from,
+    place_in,
     same,
     stream_of,
     url_of,
@@ -61,7 +63,7 @@ _HELD = "the forum holds it until a moderator approves it: it is not published y
 class DiscourseOptions(SourceOptions):
     """An account of the forum and a key for it (Admin → Advanced → API keys)."""
 
-    base_url: str = Field(description="address of the forum, such as https://forum.example.com")
+    base_url: WebAddress = Field(description="address of the forum, such as https://forum.example.com")
     api_username: str = Field(description="name of the account that reads and answers; not an administrator")
     api_key: SecretStr = Field(description="an API key for that one account")
     webhook_secret: SecretStr | None = Field(
@@ -88,13 +90,6 @@ class DiscourseOptions(SourceOptions):
     )
     max_length: int = Field(default=32_000, ge=1, description="characters of a post; the forum's max post length")
     max_parts: int = Field(default=2, ge=1, le=20, description="posts a longer reply may be split into")
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("has to begin with https://")
-        return value.rstrip("/")
 
     @field_validator("api_username")
     @classmethod
@@ -124,6 +119,7 @@ class Discourse(Source):
         private_reply=True,
         find_reply=True,
         enrich=True,
+        locate=True,
         attachments_in=True,
         attachments_out=True,
     )
@@ -201,6 +197,8 @@ class Discourse(Source):
                     waiting.append(number)
                 else:
                     mention = self._read(post, private)
+                    if mention.own:
+                        mention = replace(mention, parent=self._answered(mention))
                     told.append(mention)
                     if not mention.own:
                         memory.watch([_watched(mention, post)], now, self._kept)
@@ -330,17 +328,43 @@ class Discourse(Source):
 
     def enrich(self, mention: Mention) -> Mention:
         """The post it answers, or the one that began the topic, with its pictures."""
-        memo = memo_of(mention)
-        above = number_of(memo.get("answers")) or (1 if number_of(memo.get("number")) > 1 else 0)
-        try:
-            post = self._forum.post_number(mention.thread_id, above) if above else None
-        except (Rejected, Closed, BadAnswer):
-            post = None
+        post = self._post_above(mention)
         if post is None:
             return mention
         base = self.options.base_url
         pictures = attachments_from(post, base, "above: ")
         return replace(mention, parent=parent_from(post, base), attachments=(*mention.attachments, *pictures))
+
+    def _post_above(self, mention: Mention) -> Post | None:
+        """The post it answers, or the one that began the topic."""
+        memo = memo_of(mention)
+        above = number_of(memo.get("answers")) or (1 if number_of(memo.get("number")) > 1 else 0)
+        try:
+            return self._forum.post_number(mention.thread_id, above) if above else None
+        except (Rejected, Closed, BadAnswer):
+            return None
+
+    def _answered(self, mention: Mention) -> Parent | None:
+        """Whom a post of ours answers, by which its ticket is found: the forum tells a number only."""
+        post = self._post_above(mention)
+        return None if post is None else parent_from(post, self.options.base_url)
+
+    def locate(self, mention: Mention) -> Mention | None:
+        """The post as a pull would have told it, with the finder's tone and rating. None also for one that nobody may
+        read any more."""
+        place = place_in(mention.url, self.options.base_url)
+        if place is None:
+            return None
+        post = self._forum.post_number(*place) if place[0] else self._forum.post(str(place[1]))
+        if post is None or not is_written(post) or post.get("hidden"):
+            return None
+        try:
+            topic = self._forum.topic(str(post["topic_id"]))
+        except Gone:
+            return None
+        titled = {**post, "topic_title": topic.get("title") or ""}
+        told = self._read(titled, private=topic.get("archetype") == "private_message")
+        return replace(told, tone=mention.tone, rating=mention.rating)
 
     # what goes out
 

@@ -182,6 +182,22 @@ def url_of(post: Post, base: str) -> str:
     return urljoin(base, path)
 
 
+def place_in(url: str, base: str) -> tuple[str, int] | None:
+    """Topic and number of the post at an address of this forum (/t/SLUG/TOPIC/NUMBER, /t/TOPIC/NUMBER, without the
+    number: the first), or ("", its id) for /p/ID. None for any other address."""
+    try:
+        there, here = urlsplit(url.strip()), urlsplit(base)
+    except ValueError:
+        return None
+    if there.scheme not in ("http", "https") or there.netloc.lower() != here.netloc.lower():
+        return None
+    path = there.path.removeprefix(here.path.rstrip("/"))
+    if found := re.fullmatch(r"/p/(\d{1,18})(?:/\d+)?/?", path):
+        return "", int(found[1])
+    found = re.fullmatch(r"/t/(?:[^/]*[^/\d][^/]*/)?(\d{1,18})(?:/(\d{1,9}))?/?", path)
+    return (found[1], int(found[2] or 1)) if found else None
+
+
 def _counts(post: Post) -> dict[str, int]:
     likes = next((one.get("count") for one in post.get("actions_summary") or () if one.get("id") == 2), None)
     counted = {"likes": likes, "replies": post.get("reply_count"), "reads": post.get("reads")}

@@ -22,7 +22,7 @@ from connector.errors import (
     Unsupported,
 )
 from connector.http import Answer, Http, retry_after
-from connector.sources.mastodon.words import Status, seconds
+from connector.sources.mastodon.words import Status, seconds, stands_at
 
 SCOPES = "read, write:statuses and write:media"
 _REFUSALS = (400, 401, 403, 404, 410, 422, 429)
@@ -148,6 +148,19 @@ class Server:
         if not found.get("id") or not isinstance(found.get("account"), Mapping):
             raise BadAnswer("the answer is no post", service=self.name, operation="status")
         return found
+
+    def at_address(self, url: str) -> Status | None:
+        """The post at an address, of whichever server: ours fetches it if it does not know it yet. None: there is
+        none, or none for us to see. docs.joinmastodon.org/methods/search: `q` an address, `resolve`."""
+        params = [("q", url), ("type", "statuses"), ("resolve", "true"), ("limit", 1)]
+        try:
+            told = self.an_object("/api/v2/search", "search", params)
+        except (Gone, Unsupported):  # a server without this method
+            return None
+        found = told.get("statuses")
+        if not isinstance(found, list):
+            raise BadAnswer("the answer holds no posts", service=self.name, operation="search")
+        return next((one for one in found if isinstance(one, Mapping) and stands_at(one, url)), None)
 
     def statuses(self, wanted: Sequence[str]) -> dict[str, Status]:
         """Those posts that are there, by id: twenty with a call since Mastodon 4.3; {} where that cannot be asked."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
 from connector.errors import AuthFailed, BadAnswer, Closed, ConnectorError, Gone, Rejected, Uncertain, Unsupported
 from connector.http import Http
@@ -26,7 +26,7 @@ from connector.model import (
     Request,
     utc,
 )
-from connector.sources.base import Source, SourceCapabilities, SourceOptions
+from connector.sources.base import Source, SourceCapabilities, SourceOptions, WebAddress
 from connector.sources.mastodon.media import Media
 from connector.sources.mastodon.server import Server
 from connector.sources.mastodon.window import Watched, Window
@@ -37,6 +37,7 @@ from connector.sources.mastodon.words import (
     ids_of,
     length_of,
     mention_from_status,
+    post_address,
     same_words,
     seconds,
     url_of,
@@ -55,7 +56,7 @@ _REMEMBERED_HOURS = 48.0
 class MastodonOptions(SourceOptions):
     """An account and a token of its own application (Preferences → Development → New application)."""
 
-    server: str = Field(description="address of the account's server, such as https://mastodon.social")
+    server: WebAddress = Field(description="address of the account's server, such as https://mastodon.social")
     access_token: SecretStr = Field(description="access token with the scopes read, write:statuses and write:media")
     notifications: tuple[Kind, ...] = Field(
         default=("mention",),
@@ -77,13 +78,6 @@ class MastodonOptions(SourceOptions):
     watch_every: float = Field(default=300.0, ge=0, description="seconds between two such looks")
     max_parts: int = Field(default=4, ge=1, le=20, description="posts a longer reply may be split into")
 
-    @field_validator("server")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("has to begin with https://")
-        return value.rstrip("/")
-
 
 @dataclass(frozen=True, slots=True)
 class _Note:
@@ -102,6 +96,7 @@ class Mastodon(Source):
     unconfirmed: ClassVar[tuple[str, ...]] = (
         "what Pleroma and Akkoma answer (from Mastodon's documents and their version strings only)",
         "the sentence of GoToSocial's refusal when an author does not want replies",
+        "whether Takahē and Pleroma look a post up by its address as Mastodon does",
         "how many posts one look-up of many may name (20 are asked for)",
     )
     Options = MastodonOptions
@@ -113,6 +108,7 @@ class Mastodon(Source):
         reply=True,
         private_reply=True,
         find_reply=True,
+        locate=True,
         attachments_in=True,
         attachments_out=True,
     )
@@ -202,15 +198,29 @@ class Mastodon(Source):
                 break
         return list(read.values())
 
+    def locate(self, mention: Mention) -> Mention | None:
+        """The post as a notification would have told it, with the finder's tone and rating. Our server is asked for
+        any address that looks like a post's, since a post has the address of its author's server."""
+        address = post_address(mention.url)
+        status = self._server.at_address(address) if address else None
+        if status is None:
+            return None
+        told = self._read(status, above=self._above(status))
+        return replace(told, tone=mention.tone, rating=mention.rating)
+
+    def _above(self, status: Status) -> list[Status]:
+        """The posts it answers, the thread's first one first."""
+        if not status.get("in_reply_to_id"):
+            return []
+        try:
+            return self._server.above_and_below(str(status["id"]))[0]
+        except Gone:
+            return []
+
     def _mention(self, status: Status, memory: Window) -> Mention:
         """With the thread above it. One that answers a mention we told belongs to that one's thread, whatever became
         of the posts further up."""
-        above: list[Status] = []
-        if status.get("in_reply_to_id"):
-            try:
-                above, _ = self._server.above_and_below(str(status["id"]))
-            except Gone:
-                above = []
+        above = self._above(status)
         thread = next((known for one in reversed(above) if (known := memory.thread_of(str(one.get("id"))))), "")
         thread = thread or memory.thread_of(str(status.get("in_reply_to_id") or ""))
         return self._read(status, above=above, thread_id=thread)

@@ -26,6 +26,9 @@ _LINKED = re.compile(r"<a\b[^>]*>.*?</a>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"(?<![\w/#])#\w+")
 _URL = re.compile(r"https?://[^\s<>\"]+")
 _ACCT = re.compile(r"(?<![\w/@])@([\w.-]*\w)(@[\w.-]*\w)?")
+_POST_PATH = re.compile(
+    r"/(?:@[^/]+/(?:posts/|statuses/)?[0-9A-Za-z]+|users/[^/]+/statuses/[0-9A-Za-z]+|notice/\w+|objects/[\w-]+)/?"
+)
 
 # --- from their words to ours ------------------------------------------------------------------------------
 
@@ -151,6 +154,24 @@ def seconds(value: Any) -> float | None:
         return (at.replace(tzinfo=UTC) if at.tzinfo is None else at).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+def post_address(url: str) -> str:
+    """The address, without what leads to a place on its page, if it looks like that of a post: as Mastodon
+    (/@ann/113), GoToSocial (/@ann/statuses/01H), Takahē (/@ann/posts/113) and the Pleroma family (/notice/A,
+    /objects/UUID) write it, or its ActivityPub id (/users/ann/statuses/113). "" for any other."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return ""
+    if parts.scheme not in ("http", "https") or not parts.netloc or not _POST_PATH.fullmatch(parts.path):
+        return ""
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}"
+
+
+def stands_at(status: Status, url: str) -> bool:
+    """Whether this is its address for people or for other servers."""
+    return url.rstrip("/") in {post_address(str(status.get(word) or "")).rstrip("/") for word in ("url", "uri")}
 
 
 def following_id(link: str, rel: str, word: str) -> str:

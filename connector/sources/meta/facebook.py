@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from connector.errors import AuthFailed, ConnectorError, Temporary
+from connector.errors import AuthFailed, BadAnswer, ConnectorError, Gone, Temporary
 from connector.http import Http
 from connector.model import Attachment, Author, Identity, Mention
 from connector.sources.base import SourceCapabilities
@@ -15,12 +15,19 @@ from connector.sources.meta import hooks
 from connector.sources.meta.graph import listed, pages
 from connector.sources.meta.options import FacebookOptions
 from connector.sources.meta.source import MetaSource, Swept
-from connector.sources.meta.words import fb_comment, fb_parent, fb_pictures, fb_post, instant, kept_message, memo_of
+from connector.sources.meta.words import (
+    fb_comment,
+    fb_parent,
+    fb_pictures,
+    fb_place,
+    fb_post,
+    instant,
+    memo_of,
+)
 
 _COMMENT = "id,message,from,created_time,permalink_url,parent{id,message,from,permalink_url},attachment"
 _POST = "id,message,from,created_time,permalink_url,full_picture"
 _COMMENTS = f"comments.filter(stream).order(reverse_chronological).limit(50){{{_COMMENT}}}"
-_MESSAGES = "updated_time,messages.limit(25){id,message,from,to,created_time,attachments}"
 
 
 class Facebook(MetaSource):
@@ -32,6 +39,7 @@ class Facebook(MetaSource):
     )
     unconfirmed: ClassVar[tuple[str, ...]] = (
         "how long a text may be",
+        "that the numbers in a comment's address make its id in the Graph, as POST_COMMENT",
         "what `hide`, `remove` and `ratings` tell",
         "all of it against Meta itself: proved on our own simulator",
     )
@@ -48,6 +56,7 @@ class Facebook(MetaSource):
         private_reply=True,
         find_reply=True,
         enrich=True,
+        locate=True,
         attachments_in=True,
     )
 
@@ -92,6 +101,25 @@ class Facebook(MetaSource):
             pass
         return replace(mention, parent=parent, attachments=(*mention.attachments, *pictures))
 
+    def locate(self, mention: Mention) -> Mention | None:
+        """A post on the page or a comment below one, as a pull would have told it, with the finder's tone and rating.
+        None also for what is deleted or stands elsewhere."""
+        place = fb_place(mention.url, self.options.web, self._us)
+        if place is None:
+            return None
+        try:
+            post = self._graph.get(place[0], operation="locate", fields=_POST)
+            if place[1]:
+                comment = self._graph.get(place[1], operation="locate", fields=_COMMENT)
+                told = fb_comment(comment, post, source=self.name, web=self.options.web, us=self._us)
+            else:
+                told = self._post(post)
+        except Gone:
+            return None
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise BadAnswer("what is there cannot be read", service=self.name, operation="locate") from None
+        return replace(told, tone=mention.tone, rating=mention.rating)
+
     def _introduced(self, mention: Mention) -> Mention:
         if mention.author.name or mention.own:
             return mention
@@ -123,7 +151,7 @@ class Facebook(MetaSource):
                 answer = self._graph.get(f"{self._us}/tagged", operation="tagged", fields=_POST, limit=most)
                 swept.mentions += [self._post(post) for post in listed(answer)]
         if self.options.messages:
-            self._messages(since, swept)
+            self._messages(self._us, "messenger", since, swept)
         return swept
 
     def _look_through(self, post: Mapping[str, Any], since: float, swept: Swept) -> None:
@@ -153,26 +181,6 @@ class Facebook(MetaSource):
         ]
         oldest = min((instant(one["created_time"]).timestamp() for one in comments), default=0.0)
         swept.threads[number] = 0.0 if whole else oldest
-
-    def _messages(self, since: float, swept: Swept) -> None:
-        def ask(**more: str) -> Mapping[str, Any]:
-            return self._graph.get(
-                f"{self._us}/conversations",
-                operation="conversations",
-                platform="messenger",
-                fields=_MESSAGES,
-                limit="25",
-                **more,
-            )
-
-        threads, _ = pages(
-            lambda after: ask(after=after), ask(), lambda one: instant(one["updated_time"]).timestamp() >= since
-        )
-        for thread in threads:
-            for one in listed(thread.get("messages") or {"data": []}):
-                swept.mentions.append(
-                    kept_message(one, source=self.name, platform="facebook", web=self.options.web, us=self._us)
-                )
 
     def _post(self, post: Mapping[str, Any]) -> Mention:
         return fb_post(post, source=self.name, web=self.options.web, us=self._us)

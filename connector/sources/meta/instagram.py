@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from connector.errors import AuthFailed, ConnectorError, Temporary
+from connector.errors import AuthFailed, BadAnswer, ConnectorError, Gone, Temporary
 from connector.http import Http
 from connector.model import Author, Identity, Mention
 from connector.sources.base import SourceCapabilities
@@ -15,12 +15,19 @@ from connector.sources.meta import hooks
 from connector.sources.meta.graph import listed, pages
 from connector.sources.meta.options import InstagramOptions
 from connector.sources.meta.source import MetaSource, Swept
-from connector.sources.meta.words import ig_comment, ig_parent, ig_pictures, instant, kept_message, memo_of
+from connector.sources.meta.words import (
+    code_of,
+    ig_comment,
+    ig_parent,
+    ig_pictures,
+    ig_place,
+    instant,
+    memo_of,
+)
 
 _COMMENT = "id,text,timestamp,username,from,parent_id"
 _COMMENTS = f"comments.limit(50){{{_COMMENT},replies.limit(50){{{_COMMENT}}}}}"
 _MEDIA = "id,caption,permalink,timestamp,username,media_url,thumbnail_url"
-_MESSAGES = "updated_time,messages.limit(25){id,message,from,to,created_time,attachments}"
 
 
 class Instagram(MetaSource):
@@ -31,6 +38,7 @@ class Instagram(MetaSource):
     unconfirmed: ClassVar[tuple[str, ...]] = (
         "how long a text may be",
         "whether `graph.instagram.com` takes `appsecret_proof`",
+        "that a comment's address holds the number by which the Graph knows it",
         "all of it against Meta itself: proved on our own simulator",
     )
     platform: ClassVar[str] = "instagram"
@@ -46,6 +54,7 @@ class Instagram(MetaSource):
         private_reply=True,
         find_reply=True,
         enrich=True,
+        locate=True,
         attachments_in=True,
     )
 
@@ -77,7 +86,7 @@ class Instagram(MetaSource):
             if memo.get("kind") == "comment":
                 media = self._graph.get(str(memo["post"]), operation="media", fields=_MEDIA)
                 pictures = ig_pictures(media, "above: ")
-                parent = ig_parent(media)
+                parent = replace(ig_parent(media), id=mention.parent.id if mention.parent else str(media["id"]))
                 if memo.get("top") not in (None, mention.external_id):
                     fields = "id,text,username"
                     above = self._graph.get(str(memo["top"]), operation="comment", fields=fields)
@@ -116,6 +125,25 @@ class Instagram(MetaSource):
             attachments=ig_pictures(media, "above: " if memo["comment"] else ""),
         )
 
+    def locate(self, mention: Mention) -> Mention | None:
+        """A comment on a media of ours by its own address, as a pull would have told it, with the finder's tone and
+        rating. The number in the address is taken for the Graph's: one it does not know there gives None."""
+        place = ig_place(mention.url, self.options.web)
+        if place is None:
+            return None
+        try:
+            comment = self._graph.get(place[1], operation="locate", fields=f"{_COMMENT},media{{{_MEDIA}}}")
+            media = comment["media"]
+            if code_of(str(media.get("permalink") or "")) != place[0]:
+                return None
+            handle = self._posting.handle
+            told = ig_comment(comment, media, source=self.name, web=self.options.web, us=self._us, handle=handle)
+        except Gone:
+            return None
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise BadAnswer("what is there cannot be read", service=self.name, operation="locate") from None
+        return replace(told, tone=mention.tone, rating=mention.rating)
+
     def _introduced(self, mention: Mention) -> Mention:
         if mention.author.name or mention.own:
             return mention
@@ -150,7 +178,7 @@ class Instagram(MetaSource):
             for media in listed(answer):
                 self._look_through(media, since, swept)
         if self.options.messages:
-            self._messages(since, swept)
+            self._messages(self._actor, "instagram", since, swept)
         return swept
 
     def _look_through(self, media: Mapping[str, Any], since: float, swept: Swept) -> None:
@@ -179,23 +207,3 @@ class Instagram(MetaSource):
         ]
         if whole:
             swept.threads[number] = 0.0
-
-    def _messages(self, since: float, swept: Swept) -> None:
-        def ask(**more: str) -> Mapping[str, Any]:
-            return self._graph.get(
-                f"{self._actor}/conversations",
-                operation="conversations",
-                platform="instagram",
-                fields=_MESSAGES,
-                limit="25",
-                **more,
-            )
-
-        threads, _ = pages(
-            lambda after: ask(after=after), ask(), lambda one: instant(one["updated_time"]).timestamp() >= since
-        )
-        for thread in threads:
-            for one in listed(thread.get("messages") or {"data": []}):
-                swept.mentions.append(
-                    kept_message(one, source=self.name, platform="instagram", web=self.options.web, us=self._us)
-                )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
-from connector.sources.base import SourceOptions
+from connector.sources.base import SourceOptions, WebAddress
 
 
 class MetaOptions(SourceOptions):
@@ -38,13 +38,6 @@ class MetaOptions(SourceOptions):
     appsecret_proof: bool = Field(default=True, description="send a proof of the app's secret with each call")
     version: str = Field(default="v26.0", pattern=r"^v\d+\.\d+$", description="version of the Graph API")
 
-    @field_validator("service", "web", check_fields=False)
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("has to begin with https://")
-        return value.rstrip("/")
-
 
 class FacebookOptions(MetaOptions):
     """A page."""
@@ -53,8 +46,10 @@ class FacebookOptions(MetaOptions):
     tagged: bool = Field(
         default=False, description="pull posts of others that mention the page; needs Page Public Content Access"
     )
-    service: str = Field(default="https://graph.facebook.com", description="address of the API")
-    web: str = Field(default="https://www.facebook.com", description="web address under which people read posts")
+    service: WebAddress = Field(default="https://graph.facebook.com", description="address of the API")
+    web: WebAddress = Field(
+        default="https://www.facebook.com", description="web address under which people read posts"
+    )
 
 
 class InstagramOptions(MetaOptions):
@@ -71,7 +66,9 @@ class InstagramOptions(MetaOptions):
     )
     comment_length: int = Field(default=2200, ge=1, description="characters that fit in a comment")
     message_length: int = Field(default=500, ge=1, description="characters that fit in a message: 1,000 bytes")
-    service: str = Field(
+    service: WebAddress = Field(
         default="https://graph.instagram.com", description="address of the API; Facebook Login: graph.facebook.com"
     )
-    web: str = Field(default="https://www.instagram.com", description="web address under which people read posts")
+    web: WebAddress = Field(
+        default="https://www.instagram.com", description="web address under which people read posts"
+    )

@@ -28,12 +28,13 @@ from connector.model import (
 )
 from connector.sources.base import Source
 from connector.sources.meta import hooks
-from connector.sources.meta.graph import Graph
+from connector.sources.meta.graph import Graph, listed, pages
 from connector.sources.meta.memory import Memory
 from connector.sources.meta.options import FacebookOptions, InstagramOptions
 from connector.sources.meta.posting import Posting
-from connector.sources.meta.words import edited, mark, memo_of
+from connector.sources.meta.words import edited, instant, kept_message, mark, memo_of
 
+_MESSAGES = "updated_time,messages.limit(25){id,message,from,to,created_time,attachments}"
 _MOST_LOOKS = 10
 _GRACE = 60.0
 """Seconds: Meta's times are whole seconds, and its clock is not ours. What was there at the start is known by id."""
@@ -125,6 +126,23 @@ class MetaSource(Source):
             return self._sweep(since)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise BadAnswer("something in the answer cannot be read", service=self.name, operation="pull") from None
+
+    def _messages(self, node: str, platform: str, since: float, swept: Swept) -> None:
+        """The conversations of a page or an account with something new since then."""
+
+        def ask(**more: str) -> Mapping[str, Any]:
+            operation = "conversations"
+            fixed = {"platform": platform, "fields": _MESSAGES, "limit": "25"}
+            return self._graph.get(f"{node}/conversations", operation=operation, **fixed, **more)
+
+        threads, _ = pages(
+            lambda after: ask(after=after), ask(), lambda one: instant(one["updated_time"]).timestamp() >= since
+        )
+        for thread in threads:
+            for one in listed(thread.get("messages") or {"data": []}):
+                swept.mentions.append(
+                    kept_message(one, source=self.name, platform=self.platform, web=self._given.web, us=self._us)
+                )
 
     def _news(self, memory: Memory, swept: Swept, since: float) -> list[Mention]:
         found: dict[str, Mention] = {}

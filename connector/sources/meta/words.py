@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from connector.model import Attachment, Author, Mention, Parent, utc
 
@@ -15,7 +18,7 @@ from connector.model import Attachment, Author, Mention, Parent, utc
 def fb_comment(comment: Mapping[str, Any], post: Mapping[str, Any], *, source: str, web: str, us: str) -> Mention:
     """A comment, as the Graph tells it below its post."""
     above = comment.get("parent") or {}
-    parent = fb_parent(above if above.get("message") else post, web)
+    parent = fb_parent(above or post, web)
     top = str(above.get("id") or comment["id"])
     memo = {"kind": "comment", "post": str(post["id"]), "above": str(above.get("id") or ""), "top": top}
     if parent.text and not above:
@@ -90,7 +93,7 @@ def ig_comment(
     name = str(told.get("username") or comment.get("username") or "")
     number = str(told.get("id") or (f"@{name}" if name else f"of:{comment['id']}"))
     top = str(comment.get("parent_id") or comment["id"])
-    parent = ig_parent(media)
+    parent = replace(ig_parent(media), id=top if top != str(comment["id"]) else str(media["id"]))
     memo = {"kind": "comment", "post": str(media["id"]), "top": top}
     if parent.text and top == str(comment["id"]):
         memo["known"] = "yes"
@@ -143,6 +146,49 @@ def ig_mention(value: Mapping[str, Any], at: float, *, source: str) -> Mention:
     )
 
 
+def fb_place(url: str, web: str, page: str) -> tuple[str, str] | None:
+    """The post of the page and the comment on it ("": none) at an address for people: PAGE/posts/POST,
+    permalink.php?story_fbid=POST&id=PAGE, both with `comment_id` and `reply_comment_id`, or PAGE_POST, POST_COMMENT
+    as our own receipts have it. None for any other: what Facebook calls pfbid… the Graph does not know."""
+    try:
+        parts = urlsplit(url.strip())
+        query = dict(parse_qsl(parts.query))
+    except ValueError:
+        return None
+    host = parts.netloc.lower()
+    if host != urlsplit(web).netloc.lower() and not re.fullmatch(r"(?:\w+\.)?facebook\.com", host):
+        return None
+    if pair := re.fullmatch(r"/(\d+)_(\d+)/?", parts.path):
+        return (f"{page}_{pair[2]}", "") if pair[1] == page else (f"{page}_{pair[1]}", f"{pair[1]}_{pair[2]}")
+    post = re.fullmatch(r"/[\w.-]+/posts/(?:[^/]+/)?(\d+)/?", parts.path)
+    number = post[1] if post else ""
+    if parts.path in ("/permalink.php", "/story.php") and query.get("id") == page:
+        number = query.get("story_fbid", "")
+    comment = query.get("reply_comment_id") or query.get("comment_id") or ""
+    if not number.isdecimal() or (comment and not comment.isdecimal()):
+        return None
+    return f"{page}_{number}", f"{number}_{comment}" if comment else ""
+
+
+def ig_place(url: str, web: str) -> tuple[str, str] | None:
+    """The short code of a media and the id of a comment at an address such as /p/CODE/c/COMMENT/ or, for an answer to
+    a comment, /p/CODE/c/COMMENT/r/ANSWER/. None for any other: the Graph knows nothing else by its address."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return None
+    if parts.netloc.lower() not in ("www.instagram.com", "instagram.com", urlsplit(web).netloc.lower()):
+        return None
+    found = re.fullmatch(r"/(?:[\w.]+/)?(?:p|reel|tv)/([\w-]+)/c/(\d+)(?:/r/(\d+))?/?", parts.path)
+    return (found[1], found[3] or found[2]) if found else None
+
+
+def code_of(permalink: str) -> str:
+    """The short code in a media's address."""
+    found = re.search(r"/(?:p|reel|tv)/([\w-]+)/?(?:\?.*)?$", permalink)
+    return found[1] if found else ""
+
+
 def direct_message(event: Mapping[str, Any], *, source: str, platform: str, web: str, us: str) -> Mention | None:
     """A message in a hook's `messaging` list, its edit, or its being taken back; None: something else."""
     sender, to = str(event["sender"]["id"]), str(event["recipient"]["id"])
@@ -175,6 +221,7 @@ def direct_message(event: Mapping[str, Any], *, source: str, platform: str, web:
         private=True,
         deleted=deleted,
         ref=json.dumps({"kind": "message", "to": other}, separators=(",", ":")),
+        to=to if own else "",
     )
 
 
@@ -205,6 +252,7 @@ def kept_message(message: Mapping[str, Any], *, source: str, platform: str, web:
         own=own,
         private=True,
         ref=json.dumps({"kind": "message", "to": other}, separators=(",", ":")),
+        to=other if own else "",
     )
 
 

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal
@@ -17,7 +18,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from connector import log
 from connector.adapter import Hook
-from connector.errors import BadAnswer, BadHook, Closed, Rejected, Temporary, Uncertain, Unsupported
+from connector.errors import BadAnswer, BadHook, Closed, Gone, Rejected, Temporary, Uncertain, Unsupported
 from connector.http import Download, Http
 from connector.model import (
     Attachment,
@@ -32,10 +33,10 @@ from connector.model import (
     Request,
     utc,
 )
-from connector.sources.base import Source, SourceCapabilities, SourceOptions
+from connector.sources.base import Source, SourceCapabilities, SourceOptions, WebAddress
 from connector.sources.telegram.bot import BadPhoto, Bot, File, Moved
 from connector.sources.telegram.updates import ALLOWED, PAGE, Albums, Memory, Sieve, as_update
-from connector.sources.telegram.words import Place, Reader, id_of, memo_of, url_of, utf16
+from connector.sources.telegram.words import Place, Reader, id_of, link_in, memo_of, url_of, utf16
 
 MAX_TEXT = 4_096
 MAX_CAPTION = 1_024
@@ -70,14 +71,14 @@ class TelegramOptions(SourceOptions):
     )
     poll: float = Field(default=0.5, ge=0.05, description="seconds between two pulls; default with a webhook: 30")
     long_poll: int = Field(default=4, ge=0, le=10, description="seconds Telegram may wait for something to tell")
-    webhook_url: str | None = Field(
+    webhook_url: WebAddress | None = Field(
         default=None, description="our public https address ending in /hooks/NAME; Telegram is told it at the start"
     )
     webhook_secret: SecretStr | None = Field(
         default=None, description="what Telegram sends with every call: 1 to 256 letters, digits, _ and -"
     )
     max_parts: int = Field(default=4, ge=1, le=20, description="messages a longer reply may be split into")
-    server: str = Field(default="https://api.telegram.org", description="address of the Bot API server")
+    server: WebAddress = Field(default="https://api.telegram.org", description="address of the Bot API server")
 
     @field_validator("token")
     @classmethod
@@ -85,13 +86,6 @@ class TelegramOptions(SourceOptions):
         if not _TOKEN.fullmatch(value.get_secret_value()):
             raise ValueError("is not of the form 123456:letters, as @BotFather gives it")
         return value
-
-    @field_validator("server", "webhook_url")
-    @classmethod
-    def _is_address(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("has to begin with https://")
-        return value.rstrip("/") if value is not None else None
 
     @field_validator("webhook_secret")
     @classmethod
@@ -136,6 +130,7 @@ class Telegram(Source):
         deletes=True,
         reply=True,
         private_reply=True,
+        locate=True,
         attachments_in=True,
         attachments_out=True,
     )
@@ -151,8 +146,9 @@ class Telegram(Source):
         for secret in (token, rest, *(one.get_secret_value() for one in (options.webhook_secret,) if one)):
             log.remember_secret(secret)
         self._bot = Bot(name, options.server, token, http)
+        self._ours = frozenset(one.lower() for one in options.own_accounts)
         self._sieve = Sieve(
-            Reader(name, number, frozenset(one.lower() for one in options.own_accounts)),
+            Reader(name, number, self._ours),
             frozenset(options.listen),
             frozenset(map(str, options.chats)),
             lambda update: log.get(account=name).warning("update cannot be read, left out", update=update),
@@ -247,6 +243,49 @@ class Telegram(Source):
     def download(self, ref: str, limit: int) -> Download:
         """A file that somebody sent, by its file_id."""
         return self._bot.download(ref, limit)
+
+    def locate(self, mention: Mention) -> Mention | None:
+        """The message at a t.me address in a supergroup the bot is in, with the words, the author and the time that
+        the finder told: the Bot API shows no message, so an id is all that can be looked up. None also for one
+        without words, for a channel's own post, and for a place or chat that is not listened to."""
+        link = link_in(mention.url)
+        if link is None or not mention.text:
+            return None
+        try:
+            chat = self._bot.read("getChat", {"chat_id": link.chat})
+            if link.post:
+                chat = self._bot.read("getChat", {"chat_id": chat["linked_chat_id"]})
+            known = self._in_chat(chat)
+        except (KeyError, TypeError, AttributeError, Closed, Rejected, Gone):
+            return None
+        if known is None:
+            return None
+        message: dict[str, Any] = {"chat": chat, "message_id": link.message}
+        return replace(
+            mention,
+            source=self.name,
+            platform="telegram",
+            external_id=id_of(message),
+            version="",
+            kind="comment" if link.post else "post",
+            url=url_of(message),
+            thread_id=f"{chat['id']}/{link.thread or link.message}",
+            parent=None,
+            own=f"@{mention.author.handle}".lower() in known | self._ours,
+            ref="",
+        )
+
+    def _in_chat(self, chat: Any) -> set[str] | None:
+        """What the bot is called, where it is in that supergroup and listens there; else None."""
+        place = "comment" if chat.get("linked_chat_id") else "group"
+        if chat["type"] != "supergroup" or not {place, "group"} & set(self.options.listen):
+            return None
+        if self.options.chats and chat["id"] not in self.options.chats:
+            return None
+        me = self._bot.read("getMe")
+        there = self._bot.read("getChatMember", {"chat_id": chat["id"], "user_id": me["id"]})
+        inside = there["status"] in ("creator", "administrator", "member") or there.get("is_member") is True
+        return {f"@{me.get('username')}".lower()} if inside else None
 
     # what goes out
 

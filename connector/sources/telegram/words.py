@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from connector.model import Attachment, Author, Kind, Mention, Parent, utc
 
@@ -61,6 +62,7 @@ class Reader:
             own=self.is_ours(message),
             private=place in ("private", "business", "direct"),
             ref=_memo(message),
+            to=_to(message, place) if self.is_ours(message) else "",
         )
 
     def deleted(self, told: Json, at: float) -> list[Mention]:
@@ -191,6 +193,15 @@ def _chat_author(who: Json) -> Author:
     )
 
 
+def _to(message: Json, place: Place) -> str:
+    """To whom alone a message of ours goes: whom the business chat is named after, or whose the channel's direct
+    messages are; "" elsewhere."""
+    if place == "business":
+        return str(message["chat"]["id"])
+    who = (message.get("direct_messages_topic") or {}).get("user") or {}
+    return str(who.get("id") or "") if place == "direct" else ""
+
+
 def url_of(message: Json) -> str:
     """Where people see a message: members only, unless the group has a public name. Private chats have no address."""
     chat = message["chat"]
@@ -218,6 +229,40 @@ def _parent(message: Json, above: Json | None) -> Parent | None:
     if not chat.get("id") or number is None:
         return Parent(f"elsewhere:{name}", quote, "", name) if quote or name else None
     return Parent(f"{chat['id']}/{number}", quote, url_of({"chat": chat, "message_id": number}), name)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a t.me address names: a chat by @name or number, the message in it, and, where told, the first message of
+    its thread; `post`: it is the comment `message` below that post of a channel. https://core.telegram.org/api/links
+    """
+
+    chat: str | int
+    message: int
+    thread: int = 0
+    post: int = 0
+
+
+def link_in(url: str) -> Link | None:
+    """The message at an address of t.me: /NAME/MESSAGE, /NAME/TOPIC/MESSAGE, /c/NUMBER/MESSAGE, with `thread` or
+    `comment`. None for any other address."""
+    try:
+        parts = urlsplit(url.strip())
+        query = dict(parse_qsl(parts.query))
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or parts.netloc.lower() not in ("t.me", "telegram.me", "telegram.dog"):
+        return None
+    found = re.fullmatch(
+        r"/(?:s/)?(?:c/(\d{1,15})|([A-Za-z]\w{3,31}))(?:/(\d{1,18}))?/(\d{1,18})/?", parts.path, re.ASCII
+    )
+    if found is None:
+        return None
+    chat: str | int = int(f"-100{found[1]}") if found[1] else f"@{found[2]}"
+    thread = found[3] or (query["thread"] if query.get("thread", "").isdecimal() else "0")
+    if query.get("comment", "").isdecimal():
+        return Link(chat, int(query["comment"]), post=int(found[4]))
+    return Link(chat, int(found[4]), int(thread))
 
 
 # --- what ----------------------------------------------------------------------------------------------------

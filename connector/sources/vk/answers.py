@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connector.errors import BadAnswer, Gone, Uncertain, Unsupported
+from connector.errors import BadAnswer, ConnectorError, Gone, Uncertain, Unsupported
 from connector.model import Key, Receipt
 from connector.sources.vk.api import Api, Json
 from connector.sources.vk.words import Place
@@ -53,7 +53,7 @@ class Answers:
             if not found:  # a history that does not tell the numbers: then by its words
                 found = [one for one in self._since(frozen, ours) if not one.get("random_id")]
                 found = [one for one in found if _said(str(one.get("text") or "")) == _said(frozen["text"])]
-            return tuple(self._receipt(frozen, one["id"]) for one in found)
+            return tuple(self._message_receipt(frozen, one) for one in found)
         if not self.api.has_user:
             raise Unsupported("without user_token comments cannot be looked up", service=self.api.name)
         wanted = _said(frozen["text"])
@@ -65,20 +65,23 @@ class Answers:
 
     def raise_if_gone(self, place: Place) -> None:
         """Gone: deleted. Comments can be asked for with an administrator's token only."""
+        if place.kind != "message" and not self.api.has_user:
+            return
+        if self.said(place) is None:
+            raise Gone("what this answers was deleted", service=self.api.name, operation="reply")
+
+    def said(self, place: Place) -> Json | None:
+        """The comment, message, or thing itself, as it is now; None for one that was deleted. All but messages can be
+        asked for with an administrator's token only."""
         if place.kind == "message":
             numbers = {"peer_id": place.owner, "conversation_message_ids": [place.number]}
             call = ("messages.getByConversationMessageId", {**numbers, "group_id": self.group})
-            found = self.first(*call, user=False)
-        elif not self.api.has_user:
-            return
-        elif not place.number:
-            found = self.thing(place)
-        elif place.kind == "wall":
-            found = self.first("wall.getComment", {"owner_id": place.owner, "comment_id": place.number})
-        else:
-            found = self._comment_below(place)
-        if found is None:
-            raise Gone("what this answers was deleted", service=self.api.name, operation="reply")
+            return self.first(*call, user=False)
+        if not place.number:
+            return self.thing(place)
+        if place.kind == "wall":
+            return self.first("wall.getComment", {"owner_id": place.owner, "comment_id": place.number})
+        return self._comment_below(place)
 
     def _comment_below(self, place: Place) -> Json | None:
         start = {"start_comment_id": place.number, "count": 1}
@@ -116,7 +119,9 @@ class Answers:
     def _since(self, frozen: Json, items: list[Json]) -> list[Json]:
         """Those said since it was made ready, and after the part before."""
         after = frozen.get("after", 0)
-        return [one for one in items if int(one["date"]) >= frozen["at"] - _SLACK and int(one["id"]) > after]
+        word = "conversation_message_id" if frozen["kind"] == "message" else "id"
+        fresh = [one for one in items if int(one["date"]) >= frozen["at"] - _SLACK]
+        return [one for one in fresh if int(one.get(word) or 0) > after]
 
     def _ours(self, frozen: Json) -> list[Json]:
         """The community's own comments, newest first, in the place that was answered."""
@@ -152,9 +157,22 @@ class Answers:
         if not isinstance(number, int) or isinstance(number, bool):
             raise Uncertain("posted, but the answer cannot be read", service=self.api.name, operation="reply")
         if frozen["kind"] == "message":
-            return Receipt(f"sent{frozen['peer']}_{number}")
+            return self._message_receipt(frozen, self._sent(number))
         place = Place(frozen["kind"], frozen["owner"], frozen["thing"], number)
         return Receipt(place.id, place.url(frozen["root"]))
+
+    def _sent(self, number: int) -> Json:
+        """A message just sent, by the number that is VK's for all chats together."""
+        try:
+            found = self.first("messages.getById", {"message_ids": [number], "group_id": self.group}, user=False)
+        except ConnectorError:  # it was sent, whatever becomes of this
+            found = None
+        return {"id": number} if found is None else found
+
+    def _message_receipt(self, frozen: Json, message: Json) -> Receipt:
+        """By its number in the chat, under which it comes back as an event; where that is not known, by VK's own."""
+        place = Place("message", frozen["peer"], 0, int(message.get("conversation_message_id") or 0))
+        return Receipt(place.id if place.number else f"sent{frozen['peer']}_{message['id']}")
 
 
 def _comment_call(frozen: Json, group: int) -> tuple[str, dict[str, Any], bool]:

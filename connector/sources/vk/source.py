@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from connector import log
 from connector.adapter import Hook
@@ -38,12 +38,12 @@ from connector.model import (
     ReplyLimits,
     Request,
 )
-from connector.sources.base import Source, SourceCapabilities, SourceOptions
+from connector.sources.base import Source, SourceCapabilities, SourceOptions, WebAddress
 from connector.sources.vk.answers import Answers
 from connector.sources.vk.api import Api, Json
 from connector.sources.vk.files import Uploads, with_links
 from connector.sources.vk.gap import Again, Authors, Memory
-from connector.sources.vk.words import CHATS, Place, Reader, author_of, files_of, memo_of, text_of
+from connector.sources.vk.words import CHATS, Place, Reader, author_of, files_of, memo_of, place_in, text_of
 
 MAX_MESSAGE = 9_000
 _STOPPED = 120.0
@@ -81,14 +81,9 @@ class VkOptions(SourceOptions):
     max_parts: int = Field(
         default=4, ge=1, le=20, description="comments or messages a longer reply may be split into"
     )
-    server: str = Field(default="https://api.vk.com", description="address of the API; https://api.vk.ru is the same")
-
-    @field_validator("server")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("has to begin with https://")
-        return value.rstrip("/")
+    server: WebAddress = Field(
+        default="https://api.vk.com", description="address of the API; https://api.vk.ru is the same"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -128,6 +123,7 @@ class Vk(Source):
         private_reply=True,
         find_reply=True,
         enrich=True,
+        locate=True,
         attachments_in=True,
         attachments_out=True,
     )
@@ -316,6 +312,27 @@ class Vk(Source):
             raise Temporary(error.sentence, wait=error.wait, service=self.name) from None
         return replace(mention, author=author, parent=parent, attachments=mention.attachments + files)
 
+    def locate(self, mention: Mention) -> Mention | None:
+        """A comment in the community, or a post on its wall, as an event would have told it, with the finder's tone
+        and rating. None also without user_token, for VK shows comments to people only."""
+        place = place_in(mention.url)
+        if place is None or place.owner != -self.options.group_id or not self._api.has_user:
+            return None
+        if not place.number and place.kind != "wall":
+            return None
+        try:
+            found = self._answers.said(place)
+            if found is None:
+                return None
+            if place.kind == "wall" and place.number and found.get("post_id"):
+                place = replace(place, thing=int(found["post_id"]))
+            told = self._reader.comment(place, found) if place.number else self._reader.post(found)
+        except (Gone, Closed):
+            return None
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise BadAnswer("what is there cannot be read", service=self.name, operation="locate") from None
+        return None if told is None else replace(told, tone=mention.tone, rating=mention.rating)
+
     def _profile(self, number: int) -> dict[str, Any]:
         try:
             if number > 0:
@@ -373,7 +390,8 @@ class Vk(Source):
         place = self._place(draft.mention)
         frozen: dict[str, Any] = {"text": draft.text, "at": int(self._clock())}
         if draft.previous is not None:
-            frozen["after"] = int(draft.previous.id.rsplit("_", 1)[-1])
+            previous = Place.of(draft.previous.id)
+            frozen["after"] = previous.number if previous is not None else 0
         if place.kind == "message" or draft.private:
             peer = place.owner if place.kind == "message" else int(draft.mention.author.id)
             if peer <= 0:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from connector.model import Attachment, Author, Kind, Mention, Parent, utc
 
@@ -30,6 +31,7 @@ _EVENTS: Mapping[str, tuple[Kinds, str, str]] = {
     "market_comment": ("market", "market_owner_id", "item_id"),
 }
 _ID = re.compile(r"(wall|topic|photo|video|market)(-?\d+)_(\d+)(?:_(\d+))?|(message)(\d+)_(\d+)")
+_NAMED = re.compile(r"(wall|topic|photo|video)(-?\d{1,18})_(\d{1,18})(?:_r(\d{1,18}))?(?![\d_])", re.ASCII)
 _WEB = "https://vk.com"
 
 
@@ -78,6 +80,27 @@ class Place:
         return f"{page}?{'post' if self.kind == 'topic' else 'reply'}={self.number}{branch}"
 
 
+def place_in(url: str) -> Place | None:
+    """The place at an address of vk.com or vk.ru: /wall-1_2?reply=3, /topic-1_2?post=3, /photo-1_2?reply=3, the older
+    /wall-1_2_r3, and any of these behind `w=` or `z=`, as in /feed?w=wall-1_2_r3. None for any other address. Goods
+    are left out: how comments on them are addressed no document says."""
+    try:
+        parts = urlsplit(url.strip())
+        query = dict(parse_qsl(parts.query))
+    except ValueError:
+        return None
+    host = parts.netloc.lower().removeprefix("www.").removeprefix("m.")
+    if parts.scheme not in ("http", "https") or host not in ("vk.com", "vk.ru"):
+        return None
+    for named in (parts.path.strip("/"), query.get("w", ""), query.get("z", "")):
+        found = _NAMED.match(named)
+        if found is not None:
+            kind: Any = found[1]
+            number = found[4] or query.get("post" if kind == "topic" else "reply", "")
+            return Place(kind, int(found[2]), int(found[3]), int(number) if number.isdecimal() else 0)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """What is known beforehand: the source's name, the community's number, people who speak for it."""
@@ -96,7 +119,9 @@ class Reader:
             if mention is None or kind == "message_new":
                 return mention
             if kind == "message_reply":
-                return replace(mention, own=True)
+                return replace(
+                    mention, own=True, to=mention.thread_id.removeprefix("message") if mention.private else ""
+                )
             return replace(mention, version=_version("edit", mark, mention))
         if kind == "wall_post_new":
             return self.post(told) if told.get("post_type", "post") in ("post", "suggest", "reply") else None
@@ -155,6 +180,7 @@ class Reader:
             private=peer < CHATS,
             own=mention.own or bool(told.get("out")),
             parent=parent,
+            to=str(peer) if peer < CHATS and (mention.own or told.get("out")) else "",
         )
 
     def _mention(

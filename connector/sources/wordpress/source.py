@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
 from connector.errors import AuthFailed, BadAnswer, Closed, ConnectorError, Gone, Rejected, Temporary, Uncertain
 from connector.http import Answer, Http
@@ -30,7 +30,7 @@ from connector.model import (
     Request,
     utc,
 )
-from connector.sources.base import Source, SourceCapabilities, SourceOptions
+from connector.sources.base import Source, SourceCapabilities, SourceOptions, WebAddress
 from connector.sources.wordpress.words import (
     AUTHOR,
     POST,
@@ -62,7 +62,7 @@ _NOT_PUBLIC = ("trash", "spam")
 class WordpressOptions(SourceOptions):
     """A site, and a user of it with an application password (Users → Profile → Application Passwords)."""
 
-    url: str = Field(description="address of the site, such as https://blog.acme.example")
+    url: WebAddress = Field(description="address of the site, such as https://blog.acme.example")
     user: str = Field(description="name of a user with the role editor: it answers, and it sees moderation")
     app_password: SecretStr = Field(description="an application password of that user, not the one it logs in with")
     held: bool = Field(
@@ -76,13 +76,6 @@ class WordpressOptions(SourceOptions):
         description="what belongs on one ticket: a post's comments, or one author's of it",
     )
     poll: float = Field(default=60.0, ge=0.05, description="seconds between two pulls")
-
-    @field_validator("url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("has to begin with https://")
-        return value.rstrip("/")
 
 
 class Wordpress(Source):

@@ -64,6 +64,8 @@ def _parent(row: Mapping[str, Any], post: Mapping[str, Any], above: Mapping[str,
     if above.get("id"):
         words = to_text(str((above.get("content") or {}).get("rendered") or ""))
         return Parent(str(above["id"]), words, str(above.get("link") or ""), str(above.get("author_name") or ""))
+    if row.get("parent"):  # there, but not shown to us
+        return Parent(str(row["parent"]))
     words = to_text(str((post.get("excerpt") or {}).get("rendered") or ""))
     name = to_text(str((post.get("title") or {}).get("rendered") or ""))
     return Parent(f"post-{row['post']}", words, str(post.get("link") or ""), name)

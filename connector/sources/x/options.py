@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from connector.sources.base import SourceOptions
+from connector.sources.base import SourceOptions, WebAddress
 
 
 class XOptions(SourceOptions):
@@ -48,15 +48,8 @@ class XOptions(SourceOptions):
         default=280, ge=25, le=25_000, description="length of a post, in X's counting; more for Premium accounts"
     )
     max_parts: int = Field(default=3, ge=1, le=20, description="posts a longer reply may be split into")
-    service: str = Field(default="https://api.x.com", description="address of the API")
-    web: str = Field(default="https://x.com", description="web address under which people read posts")
-
-    @field_validator("service", "web")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("has to begin with https://")
-        return value.rstrip("/")
+    service: WebAddress = Field(default="https://api.x.com", description="address of the API")
+    web: WebAddress = Field(default="https://x.com", description="web address under which people read posts")
 
     @model_validator(mode="after")
     def _knows_us(self) -> XOptions:

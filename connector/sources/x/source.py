@@ -41,6 +41,7 @@ from connector.sources.x.words import (
     message_from,
     parent_from,
     pictures_of,
+    post_in,
     post_url,
     versions_of,
     weighted_length,
@@ -73,6 +74,7 @@ class X(Source):
         private_reply=True,
         find_reply=True,
         enrich=True,
+        locate=True,
         attachments_in=True,
         attachments_out=True,
     )
@@ -275,6 +277,19 @@ class X(Source):
             parent=parent or mention.parent,
             attachments=(*mention.attachments, *pictures),
         )
+
+    def locate(self, mention: Mention) -> Mention | None:
+        """The post as a pull would have told it, with the finder's tone and rating. One read of the day's budget;
+        RateLimited when that is spent. Who neither mentioned nor quoted us is answered by hand all the same."""
+        post_id = post_in(mention.url, self.options.web)
+        if not post_id:
+            return None
+        answer = self._read("/2/tweets", {"ids": post_id, **FIELDS}, operation="posts")
+        post = next(iter(objects(answer, "data")), None)
+        if post is None:
+            return None
+        told = self._mention(post, Included(answer.get("includes")))
+        return replace(told, tone=mention.tone, rating=mention.rating)
 
     # what goes out
 

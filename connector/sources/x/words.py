@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import regex
 
@@ -136,6 +137,8 @@ def message_from(message: Mapping[str, Any], there: Included, *, source: str, we
         thread, at = str(message.get("dm_conversation_id") or ""), said_at(message).timestamp()
     else:
         return None
+    if sender == us and not to:  # dm_conversation_id of two people is A-B
+        to = next((one for one in thread.split("-") if one.isdecimal() and one != us), "") if "-" in thread else ""
     other = to if sender == us else sender
     pair = "-".join(sorted((us, other), key=int)) if other else ""
     return Mention(
@@ -152,6 +155,7 @@ def message_from(message: Mapping[str, Any], there: Included, *, source: str, we
         own=sender == us,
         private=True,
         ref=json.dumps({"to": other}, separators=(",", ":")),
+        to=to if sender == us else "",
     )
 
 
@@ -286,6 +290,20 @@ def _bare_words(text: str) -> str:
 def post_url(web: str, handle: str, post_id: str) -> str:
     """Where people read a post; X leads on from `i` where the handle is not known."""
     return f"{web}/{handle or 'i'}/status/{post_id}"
+
+
+def post_in(url: str, web: str) -> str:
+    """The id of the post at an address of x.com, twitter.com or `web` (/HANDLE/status/ID, /i/web/status/ID); "" for
+    any other."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return ""
+    host = parts.netloc.lower().removeprefix("www.").removeprefix("mobile.")
+    if parts.scheme not in ("http", "https") or host not in ("x.com", "twitter.com", urlsplit(web).netloc.lower()):
+        return ""
+    found = regex.fullmatch(r"/(?:i/web|\w+)/status(?:es)?/(\d{1,19})(?:/.*)?", parts.path)
+    return str(found[1]) if found else ""
 
 
 def _language(post: Mapping[str, Any]) -> str:

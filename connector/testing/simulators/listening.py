@@ -17,16 +17,15 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
+
+from connector.testing.simulators.threaded import ThreadedServer, Told
 
 Tool = Literal["youscan", "brand_analytics", "brand24", "mention", "brandwatch", "awario"]
 Params = dict[str, list[str]]
-Told = tuple[int, dict[str, str], bytes]
 
 
 @dataclass(frozen=True)
@@ -51,36 +50,17 @@ class Refused(Exception):
         self.status, self.body = status, body
 
 
-class ListeningSimulator:
+class ListeningSimulator(ThreadedServer):
     """One tool with one topic (alert, project); a context manager that listens on a free port of loopback."""
 
     def __init__(self, tool: Tool, key: str) -> None:
+        super().__init__()
         self.tool = tool
         self.key = key
         self.findings: list[Finding] = []
         self.asked: list[tuple[str, Params]] = []
         self._how = ""
         self._dice = random.Random(7)
-        self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        )
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     # what a test makes happen
 
@@ -95,7 +75,7 @@ class ListeningSimulator:
         **more: Any,
     ) -> str:
         """The tool finds something that was written so many hours ago; its id there."""
-        with self._lock:
+        with self.lock:
             number = 1_000 + len(self.findings) * 3  # numbers of other topics lie between
             now = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=200 - len(self.findings))
             address = url or f"https://forum.example/{number}"
@@ -136,20 +116,21 @@ class ListeningSimulator:
 
     # what it answers
 
-    def answer(self, path: str, params: Params, headers: dict[str, str]) -> Told | None:
+    def answer(self, verb: str, target: str, headers: dict[str, str], body: bytes) -> Told | None:
         """The answer to one GET; None to hang up."""
-        with self._lock:
+        path, params = urlsplit(target).path, parse_qs(urlsplit(target).query)
+        with self.lock:
             self.asked.append((path, params))
             bad = self._bad()
             if self._how == "cut" or bad is not None:
                 return bad
             try:
                 self._check_key(params, headers)
-                body = getattr(self, f"_{self.tool}")(path, params, headers)
+                told = getattr(self, f"_{self.tool}")(path, params, headers)
             except Refused as refusal:
-                told = refusal.body if isinstance(refusal.body, str) else json.dumps(refusal.body)
-                return refusal.status, {"Content-Type": "application/json"}, told.encode()
-            return 200, {"Content-Type": "application/json; charset=utf-8"}, json.dumps(body).encode()
+                why = refusal.body if isinstance(refusal.body, str) else json.dumps(refusal.body)
+                return refusal.status, {"Content-Type": "application/json"}, why.encode()
+            return 200, {}, json.dumps(told).encode()
 
     def _bad(self) -> Told | None:
         calm = b"Please enhance your calm" if self.tool == "youscan" else b'{"message": "too many requests"}'
@@ -347,29 +328,3 @@ def _parsed(text: str) -> datetime:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z")
     except ValueError:
         raise Refused(400, {"errors": [{"message": f"not a date: {text}"}]}) from None
-
-
-def _handler(tool: ListeningSimulator) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
-            asked = urlsplit(self.path)
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            told = tool.answer(asked.path, parse_qs(asked.query), headers)
-            if told is None:
-                self.close_connection = True
-                return
-            status, more, body = told
-            self.send_response(status)
-            for name, value in more.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    return Handler

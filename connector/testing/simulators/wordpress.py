@@ -19,14 +19,13 @@ import base64
 import html
 import json
 import re
-import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-Told = tuple[int, dict[str, str], bytes]
+from connector.testing.simulators.threaded import ThreadedServer, Told
+
 EDITOR = 7
 
 
@@ -55,10 +54,11 @@ class Comment:
     type: str = "comment"
 
 
-class WordpressSimulator:
+class WordpressSimulator(ThreadedServer):
     """The site; a context manager that listens on a free port of loopback."""
 
     def __init__(self, user: str, password: str) -> None:
+        super().__init__()
         self.user, self.password = user, password
         self.comments: dict[int, Comment] = {}
         self.offset = timedelta(hours=3)  # the site's local time
@@ -68,32 +68,12 @@ class WordpressSimulator:
         self.may_moderate = True
         self.calls: list[str] = []
         self._how = ""
-        self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        )
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     # what a test makes happen
 
     def comment(self, text: str, name: str = "Ann", *, parent: int = 0, age_hours: float = 0, **more: Any) -> int:
         """Somebody comments the post; the number of the comment."""
-        with self._lock:
+        with self.lock:
             number = len(self.comments) + 2
             # numbers follow one another, so do times: a second apart, in the past
             at = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=age_hours, seconds=300 - number)
@@ -130,7 +110,7 @@ class WordpressSimulator:
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Told | None:
         """The answer to one call; None to hang up."""
-        with self._lock:
+        with self.lock:
             params = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
             route = params.get("rest_route", "")
             self.calls.append(f"{method} {route}")
@@ -263,31 +243,3 @@ _POST: dict[str, Any] = {
     "link": "http://blog.example/?p=5",
     "title": {"rendered": "News &amp; more"},
 }
-
-
-def _handler(site: WordpressSimulator) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            told = site.answer(self.command, self.path, headers, body)
-            if told is None:
-                self.close_connection = True
-                return
-            status, more, content = told
-            self.send_response(status)
-            for name, value in more.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_POST = do_GET  # noqa: N815  the base class's word
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    return Handler

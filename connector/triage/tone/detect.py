@@ -18,7 +18,7 @@ from typing import Protocol, runtime_checkable
 from connector.model import Tone, ToneLabel
 from connector.triage.facts import Said, fold
 from connector.triage.tone.hints import shipped_hints
-from connector.triage.tone.ngrams import MOST_TEXT, NOTS, Token, features, shapes_of, tokens, values
+from connector.triage.tone.ngrams import MOST_TEXT, NOTS, Token, counted, features, shapes_of, tokens, values
 from connector.triage.tone.weights import CLASSES, Model, Three, shipped_model, softmax
 
 UNKNOWN_BELOW = 0.45
@@ -190,15 +190,15 @@ def _token_weights(
 ) -> list[float]:
     """How far each token speaks for the class that won, against the mean of the others."""
     own, (one, two) = model.weights[best], (model.weights[at] for at in range(3) if at != best)
-    counts: dict[int, int] = {}
-    for bucket, _, _ in found:
-        counts[bucket] = counts.get(bucket, 0) + 1
+    counts = counted(found)
     weights = [0.0] * size
     for bucket, first, last in found:
         if first >= 0:
             says = (own[bucket] - (one[bucket] + two[bucket]) / 2) * weighed[bucket] / counts[bucket]
-            weights[first] += says / 2 if first != last else says
-            if first != last:
+            if first == last:
+                weights[first] += says
+            else:
+                weights[first] += says / 2
                 weights[last] += says / 2
     return [weight * model.scale for weight in weights]
 

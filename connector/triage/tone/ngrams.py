@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from zlib import crc32
 
 VERSION = 1
@@ -41,6 +43,7 @@ _BETWEEN = frozenset(
 )
 MOST_TEXT = 4_000
 _MOST_TOKENS = 400
+_BUCKET = itemgetter(0)
 _MOST_WORD = 24
 _CAPS_FROM = 7
 
@@ -92,17 +95,20 @@ def features(text: str, pieces: list[Token], without: Collection[int] = ()) -> l
     return found + [(_bucket(shape), -1, -1) for shape in shapes_of(text)]
 
 
+def counted(found: list[tuple[int, int, int]]) -> Counter[int]:
+    """How often each bucket stands in a text."""
+    return Counter(map(_BUCKET, found))
+
+
 def values(found: list[tuple[int, int, int]], rarity: bytes) -> dict[int, float]:
     """The weight of each bucket in a text: (1 + ln count) * rarity, of length 1 together. `rarity` holds a bucket's
     inverse document frequency times 16."""
-    counts: dict[int, int] = {}
-    for bucket, _, _ in found:
-        counts[bucket] = counts.get(bucket, 0) + 1
+    counts = counted(found)
     weighed = {
         bucket: (rarity[bucket] if count == 1 else (1 + math.log(count)) * rarity[bucket])
         for bucket, count in counts.items()
     }
-    length = math.sqrt(sum(value * value for value in weighed.values()))
+    length = math.sqrt(sum([value * value for value in weighed.values()]))
     return {bucket: value / length for bucket, value in weighed.items()} if length else {}
 
 

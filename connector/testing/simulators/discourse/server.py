@@ -6,24 +6,22 @@ import hashlib
 import hmac
 import json
 import re
-import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from connector.testing.simulators.discourse.shown import Post, Topic, User, post_entity, topic_entity
+from connector.testing.simulators.threaded import ThreadedServer, Told
 
 _PAGE = 50
 _MEMORY = 120.0
 _BAD_KEY = "You are not permitted to view the requested resource. The API username or key is invalid."
 
 Params = dict[str, list[str]]
-Told = tuple[int, dict[str, str], bytes]
 Headers = dict[str, str]
 
 
@@ -46,10 +44,11 @@ class Held:
     answers: int | None
 
 
-class DiscourseSimulator:
+class DiscourseSimulator(ThreadedServer):
     """The forum; a context manager that listens on a free port of loopback."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.users: list[User] = []
         self.groups: set[str] = set()
         self.topics: dict[int, Topic] = {}
@@ -68,26 +67,6 @@ class DiscourseSimulator:
         self._hide = False
         self._count = 100
         self._last = 0
-        self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        )
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     # what a test makes happen
 
@@ -99,7 +78,7 @@ class DiscourseSimulator:
 
     def begin(self, by: User, title: str, raw: str, *, category: int = 1, to: list[User] | None = None) -> int:
         """A new topic; `to`: a private message to these. The id of its first post."""
-        with self._lock:
+        with self.lock:
             topic = Topic(len(self.topics) + 1, title, category, [by, *to] if to else [])
             self.topics[topic.id] = topic
             return self._add(topic, by, raw, None).id
@@ -108,7 +87,7 @@ class DiscourseSimulator:
         self, by: User, post: int, raw: str, *, at: datetime | None = None, kind: int = 1, to: bool = True
     ) -> int:
         """An answer to a post; not `to` it, only after it. Its id."""
-        with self._lock:
+        with self.lock:
             above = self.posts[post]
             made = self._add(above.topic, by, raw, above.number if to else None)
             made.at, made.kind = at or made.at, kind
@@ -116,13 +95,13 @@ class DiscourseSimulator:
 
     def edit(self, post: int, raw: str, *, quickly: bool = False) -> None:
         """Its author changes it; `quickly` is within the forum's grace period."""
-        with self._lock:
+        with self.lock:
             self.posts[post].raw = raw
             self.posts[post].version += 0 if quickly else 1
 
     def delete(self, post: int, *, by_author: bool = False) -> None:
         """The staff deletes it, or its author, of whom a stub stays for a day."""
-        with self._lock:
+        with self.lock:
             gone = self.posts[post]
             gone.deleted, gone.user_deleted = not by_author, by_author
             if by_author:
@@ -139,7 +118,7 @@ class DiscourseSimulator:
 
     def approve(self) -> int:
         """A moderator lets the oldest post in the queue through. Its id."""
-        with self._lock:
+        with self.lock:
             held = self.queue.pop(0)
             return self._add(held.topic, held.by, held.raw, held.answers).id
 
@@ -194,7 +173,7 @@ class DiscourseSimulator:
     def answer(self, verb: str, target: str, headers: Headers, body: bytes) -> Told | None:
         """Status, headers and body of one call; None: hang up."""
         parts = urlsplit(target)
-        with self._lock:
+        with self.lock:
             if parts.path in self.files:
                 kind, content = self.files[parts.path]
                 return 200, {"Content-Type": kind}, content
@@ -370,7 +349,7 @@ class DiscourseSimulator:
         return row
 
     def _add(self, topic: Topic, by: User, raw: str, answers: int | None) -> Post:
-        with self._lock:
+        with self.lock:
             self._count += 1
             number = max((one.number for one in self.posts.values() if one.topic is topic), default=0) + 1
             self._last = max(self._last + 1, time.time_ns() // 1_000_000)
@@ -397,31 +376,3 @@ def _parsed(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict) or "raw" not in value:
         raise ApiError(400, "param is missing or the value is empty: raw", "invalid_parameters")
     return value
-
-
-def _handler(forum: DiscourseSimulator) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            told = forum.answer(self.command, self.path, headers, body)
-            if told is None:
-                self.close_connection = True
-                return
-            status, more, content = told
-            self.send_response(status)
-            for name, value in ({"Content-Type": "application/json; charset=utf-8"} | more).items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_POST = do_GET  # noqa: N815  the base class's word
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's word
-            pass
-
-    return Handler

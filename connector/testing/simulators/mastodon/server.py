@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import regex
@@ -22,16 +20,17 @@ from connector.testing.simulators.mastodon.shown import (
     Notification,
     Post,
     account_entity,
+    addresses,
     instance_entity,
     iso,
     shown,
     status_entity,
 )
+from connector.testing.simulators.threaded import ThreadedServer, Told
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 Params = dict[str, list[str]]
-Told = tuple[int, dict[str, str], bytes]
 
 
 class ApiError(Exception):
@@ -42,10 +41,11 @@ class ApiError(Exception):
         self.status, self.error = status, error
 
 
-class MastodonSimulator:
+class MastodonSimulator(ThreadedServer):
     """The server; a context manager that listens on a free port of loopback."""
 
     def __init__(self, flavour: str = "mastodon") -> None:
+        super().__init__()
         self.flavour = flavour
         self.accounts: list[Account] = []
         self.statuses: dict[str, Post] = {}
@@ -62,32 +62,12 @@ class MastodonSimulator:
         self._lose = False
         self._count = 0
         self._last = 0
-        self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        )
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     # what a test makes happen
 
     def add_account(self, acct: str, name: str = "", token: str = "", followers: int = 0) -> Account:
         """A new account, of this server or, with @server, of another one."""
-        with self._lock:
+        with self.lock:
             account = Account(self._id(), acct, name, token, followers=followers)
             self.accounts.append(account)
             return account
@@ -105,7 +85,7 @@ class MastodonSimulator:
         **more: Any,
     ) -> str:
         """Somebody posts; who is named in it gets a notification. Its id."""
-        with self._lock:
+        with self.lock:
             above = self.statuses[answers] if answers else None
             names = [one for one in self.accounts if one.acct in NAME.findall(text)]
             post = Post(self._id(), by, text, visibility, at or self._now(), above, names, **more)
@@ -119,25 +99,25 @@ class MastodonSimulator:
 
     def edit(self, status: str, text: str) -> None:
         """Its author changes it."""
-        with self._lock:
+        with self.lock:
             self.statuses[status].text, self.statuses[status].edited = text, self._now()
 
     def delete(self, status: str) -> None:
         """Its author deletes it; so are the notifications of it, and answers to it stand alone."""
-        with self._lock:
+        with self.lock:
             gone = self.statuses.pop(status)
             gone.deleted = True
             self.notifications = [one for one in self.notifications if one.post is not gone]
 
     def release(self) -> None:
         """Notifications held back become visible, with the ids they had."""
-        with self._lock:
+        with self.lock:
             for one in self.notifications:
                 one.held = False
 
     def posts(self, by: Account) -> list[Post]:
         """An account's posts in the order they came."""
-        with self._lock:
+        with self.lock:
             return [one for one in self.statuses.values() if one.by is by]
 
     def serve(self, path: str, kind: str, content: bytes) -> str:
@@ -162,7 +142,7 @@ class MastodonSimulator:
     def answer(self, verb: str, target: str, headers: dict[str, str], body: bytes) -> Told | None:
         """Status, headers and body of one call; None: hang up."""
         parts = urlsplit(target)
-        with self._lock:
+        with self.lock:
             if parts.path in self.files:
                 kind, content = self.files[parts.path]
                 return 200, {"Content-Type": kind}, content
@@ -215,6 +195,8 @@ class MastodonSimulator:
                 return 200, _json(self._status(self._seen(viewer, status)))
             case ["GET", "v1", "statuses", status, "context"]:
                 return 200, _json(self._context(viewer, self._seen(viewer, status)))
+            case ["GET", "v2", "search"]:
+                return 200, _json(self._search(viewer, _one(params, "q"), params))
             case ["POST", "v2", "media"]:
                 return self._upload(viewer, headers, body)
             case ["GET", "v1", "media", media]:
@@ -261,6 +243,18 @@ class MastodonSimulator:
             }
             for one in page
         ]
+
+    def _search(self, viewer: Account, asked: str, params: Params) -> dict[str, Any]:
+        """An address leads to its post, as for people or as for servers; other words to posts that hold them."""
+        self._may(viewer, "read:search")
+        seen = [one for one in self.statuses.values() if self._sees(viewer, one) and one.visibility != "direct"]
+        if asked.startswith("https://") and _one(params, "resolve") == "true":
+            found = [one for one in seen if asked.rstrip("/") in addresses(one)]
+        else:
+            found = [one for one in seen if asked in one.text]
+        wanted = found if _one(params, "type", "statuses") == "statuses" else []
+        shown = [self._status(one) for one in wanted[: int(_one(params, "limit", "20"))]]
+        return {"accounts": [], "statuses": shown, "hashtags": []}
 
     def _page(
         self, rows: list[tuple[str, Any]], params: Params, path: str, most: int, told: dict[str, str]
@@ -397,7 +391,7 @@ class MastodonSimulator:
         }
 
     def _id(self) -> str:
-        with self._lock:
+        with self.lock:
             self._count += 1
             if self.flavour == "gotosocial":
                 number, letters = self._count, ""
@@ -409,7 +403,7 @@ class MastodonSimulator:
 
     def _now(self) -> datetime:
         """The time, never the same microsecond twice."""
-        with self._lock:
+        with self.lock:
             self._last = max(self._last + 1, time.time_ns() // 1_000)
             return datetime.fromtimestamp(self._last / 1_000_000, UTC)
 
@@ -435,31 +429,3 @@ def _parsed(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ApiError(400, "There was a problem parsing the request")
     return value
-
-
-def _handler(server: MastodonSimulator) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            told = server.answer(self.command, self.path, headers, body)
-            if told is None:
-                self.close_connection = True
-                return
-            status, more, content = told
-            self.send_response(status)
-            for name, value in ({"Content-Type": "application/json; charset=utf-8"} | more).items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_POST = do_GET  # noqa: N815  the base class's word
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's word
-            pass
-
-    return Handler

@@ -103,8 +103,8 @@ def status_entity(post: Post, everything: Collection[Post], everybody: Collectio
     author = account_entity(post.by)
     told: dict[str, Any] = {
         "id": post.id,
-        "uri": f"{author['url']}/{post.id}",
-        "url": f"{author['url']}/{post.id}",
+        "uri": addresses(post)[1],
+        "url": addresses(post)[0],
         "created_at": iso(post.at),
         "edited_at": iso(post.edited) if post.edited else None,
         "in_reply_to_id": above.id if above else None,
@@ -126,6 +126,12 @@ def status_entity(post: Post, everything: Collection[Post], everybody: Collectio
     if post.quotes is not None:
         told["quote"] = {"state": "accepted", "quoted_status": status_entity(post.quotes, everything, everybody)}
     return told
+
+
+def addresses(post: Post) -> tuple[str, str]:
+    """Where people read it, and its name among servers."""
+    page = str(account_entity(post.by)["url"])
+    return f"{page}/{post.id}", f"{page.replace('/@', '/users/')}/statuses/{post.id}"
 
 
 def rendered(text: str, everybody: Collection[Account]) -> str:

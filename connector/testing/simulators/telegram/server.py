@@ -7,21 +7,22 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from connector.testing.simulators.telegram.description import Description
-from connector.testing.simulators.telegram.wire import Json, Refused, Told, Uploads, dump, handler, params_of
+from connector.testing.simulators.telegram.wire import Json, Refused, Uploads, dump, params_of
+from connector.testing.simulators.threaded import ThreadedServer, Told
 
 _BOT_NAME = "brand_bot"
 _LATEST = 1_790_000_000
 
 
-class TelegramSimulator:
+class TelegramSimulator(ThreadedServer):
     """The server; a context manager that listens on a free port of loopback."""
 
     def __init__(self, token: str, *, description: Path | None = None) -> None:
+        super().__init__()
         self.token = token
         self.bot: Json = {
             "id": int(token.split(":", maxsplit=1)[0]),
@@ -38,6 +39,8 @@ class TelegramSimulator:
         self.blocked: set[int] = set()
         self.started: set[int] = set()
         self.refused_photos = False
+        self.strange: list[Json] = []
+        """Public groups and channels the bot is not in."""
         self._description = Description(description) if description else None
         self._chats: dict[int, Json] = {}
         self._messages: dict[tuple[str, int, int], Json] = {}
@@ -52,33 +55,13 @@ class TelegramSimulator:
         self._clock = itertools.count(_LATEST)
         self._how = ""
         self._cut_next = ""
-        self._lock = threading.RLock()
-        self._news = threading.Condition(self._lock)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler(self.answer))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        )
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._news = threading.Condition(self.lock)
 
     # who and where there is
 
     def person(self, name: str, username: str = "", *, started: bool = False) -> Json:
         """Somebody; `started`: has written to the bot before."""
-        with self._lock:
+        with self.lock:
             user: Json = {"id": next(self._people), "is_bot": False, "first_name": name, "language_code": "ru"}
             if username:
                 user["username"] = username
@@ -88,7 +71,7 @@ class TelegramSimulator:
 
     def private(self, user: Json) -> Json:
         """The chat between somebody and the bot, begun by them."""
-        with self._lock:
+        with self.lock:
             self.started.add(user["id"])
             chat = {"id": user["id"], "type": "private", "first_name": user["first_name"]}
             if "username" in user:
@@ -97,7 +80,7 @@ class TelegramSimulator:
 
     def group(self, title: str, *, username: str = "", basic: bool = False, **more: Any) -> Json:
         """A group the bot is in: a supergroup, or a small one."""
-        with self._lock:
+        with self.lock:
             number = next(self._groups)
             chat: Json = {"id": -number if basic else -(1_000_000_000_000 + number), "title": title}
             chat |= {"type": "group" if basic else "supergroup", **more}
@@ -113,7 +96,7 @@ class TelegramSimulator:
 
     def connect_business(self, owner: Json, *, can_reply: bool = True) -> Json:
         """A business account gives its chats to the bot."""
-        with self._lock:
+        with self.lock:
             connection: Json = {"id": f"bc{next(self._numbers)}", "user": owner, "user_chat_id": owner["id"]}
             connection |= {"date": next(self._clock), "is_enabled": True, "rights": {"can_reply": can_reply}}
             self._connections[connection["id"]] = connection
@@ -124,7 +107,7 @@ class TelegramSimulator:
 
     def say(self, chat: Json, user: Json, text: str = "", *, answers: Json | None = None, **more: Any) -> Json:
         """Somebody writes; the bot is told."""
-        with self._lock:
+        with self.lock:
             message: Json = {"message_id": next(self._numbers), "from": user, "chat": dict(chat)}
             message["date"] = next(self._clock)
             if text:
@@ -158,7 +141,7 @@ class TelegramSimulator:
 
     def file(self, content: bytes, *, size: int | None = None, **more: Any) -> Json:
         """A file object."""
-        with self._lock:
+        with self.lock:
             name = f"AgACAgIAAxkBAAI{next(self._numbers)}"
             self._files[name] = content
             size = len(content) if size is None else size
@@ -166,7 +149,7 @@ class TelegramSimulator:
 
     def edit(self, message: Json, text: str) -> Json:
         """Its author changes it."""
-        with self._lock:
+        with self.lock:
             known = self._messages[_place(message)]
             known["caption" if "caption" in known or "photo" in known else "text"] = text
             known["edit_date"] = next(self._clock)
@@ -177,12 +160,12 @@ class TelegramSimulator:
     def touch(self, message: Json) -> None:
         """Something about it changes that nobody wrote, such as its link's preview: told as an edit, but without
         a date."""
-        with self._lock:
+        with self.lock:
             self._tell("edited_message", copy.deepcopy(self._messages[_place(message)]))
 
     def delete(self, *messages: Json) -> None:
         """Their author deletes them; told in business chats only."""
-        with self._lock:
+        with self.lock:
             for message in messages:
                 del self._messages[_place(message)]
             first = messages[0]
@@ -192,7 +175,7 @@ class TelegramSimulator:
 
     def migrate(self, chat: Json) -> Json:
         """A small group becomes a supergroup."""
-        with self._lock:
+        with self.lock:
             after = self.group(chat["title"])
             self._moved[chat["id"]] = after["id"]
             service = {"id": 1, "is_bot": False, "first_name": "Ann"}
@@ -247,12 +230,12 @@ class TelegramSimulator:
 
     # one call
 
-    def answer(self, path: str, kind: str, body: bytes) -> Told | None:
-        """Status, body and type of one call; None: hang up."""
-        if path.startswith("/file/bot"):
-            return self._download(path)
-        token, _, method = path.removeprefix("/bot").partition("/")
-        with self._lock:
+    def answer(self, verb: str, target: str, headers: dict[str, str], body: bytes) -> Told | None:
+        """Status, headers and body of one call; None: hang up."""
+        if target.startswith("/file/bot"):
+            return self._download(target)
+        token, _, method = target.removeprefix("/bot").partition("/")
+        with self.lock:
             self.calls.append(method)
             spoiled = self._spoiled()
             if spoiled is not None:
@@ -260,7 +243,7 @@ class TelegramSimulator:
             try:
                 if token != self.token or self._how == "unauthorized":
                     raise Refused(401, "Unauthorized") if ":" in token else Refused(404, "Not Found")
-                params, uploads = params_of(kind, body)
+                params, uploads = params_of(headers.get("content-type", ""), body)
                 self.asked.append((method, params))
                 self._check(method, params, uploads)
                 result = self._done(method, params, uploads)
@@ -269,7 +252,7 @@ class TelegramSimulator:
             if self._how == "cut" or self._cut_next == method:
                 self._cut_next = ""
                 return None
-            return 200, dump({"ok": True, "result": result}), "application/json"
+            return 200, {}, dump({"ok": True, "result": result})
 
     def _check(self, method: str, params: Json, uploads: Uploads) -> None:
         if self._description is None:
@@ -284,11 +267,11 @@ class TelegramSimulator:
             refused = Refused(429, "Too Many Requests: retry after 7", retry_after=7)
             return refused.told()
         if self._how == "broken":
-            return 502, b"<html><h1>502 Bad Gateway</h1></html>", "text/html"
+            return 502, {"Content-Type": "text/html"}, b"<html><h1>502 Bad Gateway</h1></html>"
         if self._how == "refuses":
             return Refused(400, "Bad Request: can't parse entities").told()
         if self._how == "nonsense":
-            return 200, b"<html>maintenance</html>", "text/html"
+            return 200, {"Content-Type": "text/html"}, b"<html>maintenance</html>"
         return None
 
     def _done(self, method: str, params: Json, uploads: Uploads) -> Any:
@@ -302,6 +285,8 @@ class TelegramSimulator:
             "getWebhookInfo": self._webhook_info,
             "getFile": self._get_file,
             "getBusinessConnection": self._get_connection,
+            "getChat": self._get_chat,
+            "getChatMember": self._get_member,
         }
         if method not in known:
             raise Refused(404, "Not Found")
@@ -348,20 +333,35 @@ class TelegramSimulator:
     def _download(self, path: str) -> Told | None:
         token, _, rest = path.removeprefix("/file/bot").partition("/")
         name = rest.removeprefix("photos/file_").removesuffix(".jpg")
-        with self._lock:
+        with self.lock:
             self.calls.append("download")
             spoiled = self._spoiled()
             if spoiled is not None or self._how == "cut":
                 return spoiled
             if token != self.token or name not in self._files:
                 return Refused(404, "Not Found").told()
-            return 200, self._files[name], "image/jpeg"
+            return 200, {"Content-Type": "image/jpeg"}, self._files[name]
 
     def _get_connection(self, params: Json) -> Json:
         found = self._connections.get(params["business_connection_id"])
         if found is None:
             raise Refused(400, "Bad Request: business connection not found")
         return found
+
+    def _get_chat(self, params: Json) -> Json:
+        """Public ones by name, whether the bot is in them or not; others by number, if it is."""
+        named = str(params["chat_id"])
+        for chat in (*self._chats.values(), *self.strange):
+            public = f"@{chat.get('username')}".lower() == named.lower()
+            if public or (str(chat["id"]) == named and chat not in self.strange):
+                return chat
+        raise Refused(400, "Bad Request: chat not found")
+
+    def _get_member(self, params: Json) -> Json:
+        chat = int(params["chat_id"])
+        if chat not in self._chats:
+            raise Refused(403, "Forbidden: bot is not a member of the supergroup chat")
+        return {"status": "member", "user": self.bot}
 
     # sending
 

@@ -1,19 +1,17 @@
-"""The wire: forms and JSON in, and the listener's handler."""
+"""The wire: forms and JSON in, refusals out."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote
+
+from connector.testing.simulators.threaded import Told
 
 Json = dict[str, Any]
 Uploads = dict[str, tuple[str, str, bytes]]
 """Name, type and content of what was uploaded, by its field."""
-Told = tuple[int, bytes, str]
-"""Status, body and type of an answer."""
 
 
 class Refused(Exception):
@@ -32,7 +30,7 @@ class Refused(Exception):
 
     def told(self) -> Told:
         """The whole answer."""
-        return self.code, self.body(), "application/json"
+        return self.code, {}, self.body()
 
 
 def dump(value: Any) -> bytes:
@@ -64,35 +62,3 @@ def params_of(kind: str, body: bytes) -> tuple[Json, Uploads]:
         text, name = content.decode(), found["name"]
         params[name] = text if name in ("text", "caption", "business_connection_id") else json.loads(text)
     return params, uploads
-
-
-def handler(answer: Callable[[str, str, bytes], Told | None]) -> type[BaseHTTPRequestHandler]:
-    """Asks `answer` (path, content type, body) for each call; None: hangs up."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
-            self._answer()
-
-        def do_POST(self) -> None:
-            self._answer()
-
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            told = answer(self.path, self.headers.get("Content-Type", ""), body)
-            if told is None:
-                self.close_connection = True
-                return
-            status, content, kind = told
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's word
-            pass
-
-    return Handler

@@ -8,15 +8,14 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from connector.testing.simulators.threaded import ThreadedServer, Told
 from connector.testing.simulators.vk.description import Description
 
 Json = dict[str, Any]
-Told = tuple[int, dict[str, str], bytes]
 
 _KINDS = {
     "wall": ("wall_reply", "post_owner_id", "post_id", "wall"),
@@ -36,10 +35,11 @@ class VkError(Exception):
         self.code, self.message = code, message
 
 
-class VkSimulator:
+class VkSimulator(ThreadedServer):
     """The server; a context manager that listens on a free port of loopback. `group`: the community's number."""
 
     def __init__(self, group: int, token: str, user_token: str, *, contracts: Path | None = None) -> None:
+        super().__init__()
         self.group = group
         self.tokens = {token: "group", user_token: "user"}
         self.calls: list[str] = []
@@ -64,27 +64,7 @@ class VkSimulator:
         self._failed = 0
         self._how = ""
         self._cut_next = ""
-        self._lock = threading.RLock()
-        self._news = threading.Condition(self._lock)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self.answer))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        )
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._news = threading.Condition(self.lock)
 
     def now(self) -> int:
         """The time there, in Unix seconds; `later` moves it on."""
@@ -94,7 +74,7 @@ class VkSimulator:
 
     def person(self, first: str, last: str = "", *, allows: bool = True) -> int:
         """Somebody, by number; `allows`: has allowed the community to write."""
-        with self._lock:
+        with self.lock:
             number = 1000 + next(self._numbers)
             self._people[number] = {"id": number, "first_name": first, "last_name": last, "followers_count": 12}
             self._people[number]["screen_name"] = f"{first}{number}".lower()
@@ -104,21 +84,21 @@ class VkSimulator:
 
     def thing(self, kind: str, **facts: Any) -> int:
         """A topic, photo, video or item of the community."""
-        with self._lock:
+        with self.lock:
             number = next(self._numbers)
             self._things[kind][number] = {"id": number, "owner_id": -self.group, "date": self.now(), **facts}
             return number
 
     def post(self, text: str, by: int | None = None, **facts: Any) -> int:
         """A post on the community's wall, its own or somebody's."""
-        with self._lock:
+        with self.lock:
             number = self.thing("wall", text=text, from_id=by or -self.group, post_type="post", **facts)
             self._tell("wall_post_new", self._things["wall"][number])
             return number
 
     def comment(self, kind: str, thing: int, by: int, text: str, *, answers: int = 0, **facts: Any) -> int:
         """Somebody comments on a thing, or answers a comment on it; its number."""
-        with self._lock:
+        with self.lock:
             number = next(self._numbers)
             made: Json = {"id": number, "from_id": by, "date": self.now(), "text": text, "owner_id": -self.group}
             if kind == "wall":
@@ -134,14 +114,14 @@ class VkSimulator:
 
     def edit(self, kind: str, thing: int, number: int, text: str) -> None:
         """Its author changes it."""
-        with self._lock:
+        with self.lock:
             found = self._comment(kind, thing, number)
             found["text"] = text
             self._happened(kind, "edit", thing, found)
 
     def delete(self, kind: str, thing: int, number: int, by: int | None = None) -> None:
         """It is deleted, by whom is told."""
-        with self._lock:
+        with self.lock:
             found = self._comment(kind, thing, number)
             found["deleted"] = True
             thing_word = _KINDS[kind][2]
@@ -151,14 +131,14 @@ class VkSimulator:
 
     def restore(self, kind: str, thing: int, number: int) -> None:
         """It is brought back."""
-        with self._lock:
+        with self.lock:
             found = next(one for one in self._comments[kind, thing] if one["id"] == number)
             found.pop("deleted")
             self._happened(kind, "restore", thing, found)
 
     def write(self, by: int, text: str, *, peer: int = 0, **facts: Any) -> Json:
         """Somebody writes to the community, or in a chat it is in."""
-        with self._lock:
+        with self.lock:
             made = self._message(peer or by, by, text, 0) | facts
             self._messages[peer or by][-1] = made
             self._tell("message_new", {"message": made, "client_info": {}})
@@ -166,12 +146,12 @@ class VkSimulator:
 
     def unsend(self, message: Json) -> None:
         """It is taken back; nobody is told."""
-        with self._lock:
+        with self.lock:
             self._messages[message["peer_id"]].remove(message)
 
     def sent(self) -> list[str]:
         """What the community said in answer, oldest first."""
-        with self._lock:
+        with self.lock:
             ours = [one for some in self._comments.values() for one in some if one["from_id"] == -self.group]
             ours += [one for some in self._messages.values() for one in some if one["out"]]
             return [str(one["text"]) for one in sorted(ours, key=lambda one: int(one["id"]))]
@@ -188,7 +168,7 @@ class VkSimulator:
 
     def lose_events(self, failed: int) -> None:
         """Long Poll forgets: 1 what is too old, 2 its key, 3 everything."""
-        with self._lock:
+        with self.lock:
             self._failed = failed
             self._first_kept = len(self.events)
             if failed != 1:
@@ -232,14 +212,14 @@ class VkSimulator:
 
     # one call
 
-    def answer(self, verb: str, target: str, authorization: str, body: bytes) -> Told | None:
+    def answer(self, verb: str, target: str, headers: dict[str, str], body: bytes) -> Told | None:
         """Status, headers and body of one call; None: hang up."""
         parts = urlsplit(target)
         if parts.path == "/upload":
             return self._uploaded(body)
         polled = parts.path == "/lp"
         method = "lp" if polled else parts.path.removeprefix("/method/")
-        with self._lock:
+        with self.lock:
             self.calls.append(method)
             spoiled = self._spoiled(method)
             if spoiled is not None:
@@ -248,7 +228,8 @@ class VkSimulator:
                 if polled:
                     told = self._polled(dict(parse_qsl(parts.query)))
                 else:
-                    told = {"response": self._done(verb, method, authorization, dict(parse_qsl(body.decode())))}
+                    params = dict(parse_qsl(body.decode()))
+                    told = {"response": self._done(verb, method, headers.get("authorization", ""), params)}
             except VkError as error:
                 told = {"error": {"error_code": error.code, "error_msg": error.message, "request_params": []}}
             if self._how == "cut" or self._cut_next == method:
@@ -269,7 +250,7 @@ class VkSimulator:
 
     def _uploaded(self, body: bytes) -> Told:
         head, _, rest = body.partition(b"\r\n\r\n")
-        with self._lock:
+        with self.lock:
             self.calls.append("upload")
             if b'name="photo"' not in head:
                 return 200, {}, b'{"error": "ERR_UPLOAD_BAD_IMAGE_SIZE"}'
@@ -327,6 +308,7 @@ class VkSimulator:
             "messages.getHistory": self._history,
             "messages.getConversations": self._conversations,
             "messages.getByConversationMessageId": self._by_number,
+            "messages.getById": self._by_id,
             "messages.isMessagesFromGroupAllowed": lambda p: {"is_allowed": int(int(p["user_id"]) in self.allowed)},
             "wall.getComment": self._get_comment,
             "photos.getMessagesUploadServer": lambda _: {"upload_url": f"{self.url}/upload", "album_id": -64},
@@ -386,6 +368,11 @@ class VkSimulator:
         wanted = set(map(int, params["conversation_message_ids"].split(",")))
         some = self._messages.get(int(params["peer_id"]), [])
         items = [one for one in some if one["conversation_message_id"] in wanted]
+        return {"count": len(items), "items": items}
+
+    def _by_id(self, params: dict[str, str]) -> Json:
+        wanted = set(map(int, params["message_ids"].split(",")))
+        items = [one for some in self._messages.values() for one in some if one["id"] in wanted]
         return {"count": len(items), "items": items}
 
     def _get_comment(self, params: dict[str, str]) -> Json:
@@ -451,35 +438,3 @@ class VkSimulator:
         told = {"comment_id": number, "parents_stack": []} if kind == "wall" else number
         self._guids[params.get("guid", "")] = told
         return told
-
-
-def _handler(answer: Callable[[str, str, str, bytes], Told | None]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
-            self._answer()
-
-        def do_POST(self) -> None:
-            self._answer()
-
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            told = answer(self.command, self.path, self.headers.get("Authorization", ""), body)
-            if told is None:
-                self.close_connection = True
-                return
-            status, headers, content = told
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Type", "application/json; charset=utf-8")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's word
-            pass
-
-    return Handler
