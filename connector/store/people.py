@@ -320,9 +320,8 @@ def _erase_sightings(tx: Tx, author: str) -> None:
 
 
 def _erase_moves(tx: Tx, which: Any) -> None:
-    """Nobody is waited for there any more; whoever has come is not named. The row stays: by it, what agents write goes
-    to the private conversation and not to whoever else talks on the ticket in public, and its count is part of keys.
-    """
+    """Nobody is waited for there any more; whoever has come is not named. The row stays: by it, what agents write
+    goes to the private conversation and not to whoever else talks on the ticket, and its count is part of keys."""
     waits = private_moves.c.ended_at.is_(None)
     tx.execute(sa.update(private_moves).where(waits, which).values(author="", ended_at=now(tx)))
 
