@@ -156,7 +156,7 @@ def _open(
         external_id=turn.external_id,
         subject=decision.subject,
         author=_person(mention),
-        html=notes.together_html([(mention, decision.comment)]),
+        html=notes.together_html([(mention, decision.comment)], policy.zone),
         settings=_with_outlook(decision.settings, outlook),
         attachments=mention.attachments,
         follow_up_of=follow_up_of,
@@ -217,7 +217,7 @@ def _append(turn: Turn, ticket: TicketId, mention: Mention, decision: Decision, 
             tags |= dict.fromkeys(linking(turn.wiring, place.storm, turn.claim.helpdesk).tags)
     draft = CommentDraft(
         ticket=ticket,
-        html=notes.together_html(together),
+        html=notes.together_html(together, turn.wiring.policy.zone),
         public=True,
         author=_person(mention),
         settings=Settings(tags=tuple(tags), status="open"),

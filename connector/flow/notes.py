@@ -7,6 +7,7 @@ so that views and reports can use it; what did not arrive reopens the ticket.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import tzinfo
 from html import escape
 from typing import Literal
 
@@ -229,15 +230,14 @@ def answered_there_html(mention: Mention) -> str:
     )
 
 
-def together_html(texts: Sequence[tuple[Mention, str]]) -> str:
-    """Several messages of one conversation in one comment, each under its author, time and link."""
+def together_html(texts: Sequence[tuple[Mention, str]], zone: tzinfo) -> str:
+    """Several messages of one conversation in one comment, each under its author, time in `zone` and link."""
     if len(texts) == 1:
         return to_html(texts[0][1])
     blocks = []
     for mention, text in texts:
-        when = mention.created_at.strftime("%Y-%m-%d %H:%M UTC")
         head = link(mention.url, mention.author.shown) if mention.url else escape(mention.author.shown)
-        blocks.append(f"<p><strong>{head}</strong> · {when}</p>{to_html(text)}")
+        blocks.append(f"<p><strong>{head}</strong> · {moment(mention.created_at, zone)}</p>{to_html(text)}")
     return "".join(blocks)
 
 

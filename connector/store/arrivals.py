@@ -94,7 +94,13 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
     quiet = _muted(tx, arrivals)
     homes = _homes(tx, arrivals)
     conversation = _conversations(tx, arrivals)
+    of_edits = _of_edits(tx, arrivals)
     taken = _told_already(tx, arrivals)
+
+    def place(a: Arrival) -> int:
+        found = homes.get(_id(a)) or (of_edits.get(_id(a)) if a.mention.version else None)
+        return found or conversation[a.mention.source, a.conversation]
+
     inserted = _NEW_MENTION.run(
         tx,
         [
@@ -103,7 +109,7 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
                 "external_id": a.mention.external_id,
                 "version": a.mention.version,
                 "author": author_of(a.mention),
-                "conversation": homes.get(_id(a)) or conversation[a.mention.source, a.conversation],
+                "conversation": place(a),
                 "received_at": at,
                 "body": encode(a.mention),
             }
@@ -123,7 +129,7 @@ def _accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[bool]:
             state, reason = ("ignored", ignored) if ignored else ("held", a.held) if a.held else ("", "")
             key = key_of("mention", a.mention.source, a.mention.external_id, a.mention.version)
             row: dict[str, Any] = {"kind": "mention", "account": a.helpdesk, "source": a.mention.source, "key": key}
-            row |= {"mention": mention_id, "conversation": home or conversation[a.mention.source, a.conversation]}
+            row |= {"mention": mention_id, "conversation": place(a)}
             born.append(row | {"state": state, "reason": reason})
     bear(tx, born, at)
     watches.answered(
@@ -211,6 +217,27 @@ def _homes(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], int]:
         if a.mention.own and not a.mention.version and not a.mention.deleted
     ]
     return {(row.source, row.external_id): row.id for row in _HOMES.run(tx, own)}
+
+
+def _of_edits(tx: Tx, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], int]:
+    """Where what is edited or deleted now was said: a platform may tell of that without thread or parent."""
+    changed = [
+        {"source": a.mention.source, "external_id": a.mention.external_id} for a in arrivals if a.mention.version
+    ]
+    return {(row.source, row.external_id): row.conversation for row in _FIRST_SAID.run(tx, changed)}
+
+
+_FIRST_SAID = bulk(
+    lambda _, given: (
+        sa.select(
+            mentions.c.source, mentions.c.external_id, sa.func.min(mentions.c.conversation).label("conversation")
+        )
+        .where(mentions.c.source == given["source"], mentions.c.external_id == given["external_id"])
+        .group_by(mentions.c.source, mentions.c.external_id)
+    ),
+    source=sa.Text(),
+    external_id=sa.Text(),
+)
 
 
 def _find_homes(_: Any, given: Given) -> Any:

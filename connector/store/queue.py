@@ -386,6 +386,12 @@ def _watch(tx: Tx, finished: Sequence[Outcome]) -> None:
     """Whose first answer is awaited from now on, and who has got it."""
     said = [(o.claim, o.claim.reply or (o.claim.mention if o.reason == ANSWERED_THERE else None)) for o in finished]
     watches.answered(tx, [(claim.lane // 2, one.created_at.timestamp()) for claim, one in said if one is not None])
+    taken_back = [
+        (o.claim.lane // 2, o.claim.mention.external_id)
+        for o in finished
+        if o.claim.mention is not None and o.claim.mention.deleted and not o.claim.mention.own
+    ]
+    watches.withdrawn(tx, taken_back)
     asked = [watches.Begun(o.claim.lane // 2, o.claim.id, o.since, o.due) for o in finished if o.due is not None]
     watches.begin(tx, asked)
 

@@ -310,6 +310,7 @@ private_moves = sa.Table(
     sa.Column("reminded", sa.Boolean, nullable=False),
     sa.Column("ended_at", _Time, comment="when the person wrote privately"),
     sa.Column("private", _Id, comment="the conversation they wrote in, joined to this ticket"),
+    sa.Index("private_moves_conversation", "conversation"),
 )
 _awaited = private_moves.c.ended_at.is_(None)
 sa.Index("private_moves_awaited", private_moves.c.author, sqlite_where=_awaited, postgresql_where=_awaited)

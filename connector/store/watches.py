@@ -20,9 +20,9 @@ import sqlalchemy as sa
 from connector.model import Deadlines, TicketState, decode, encode
 from connector.store.bulk import bulk, bulk_insert
 from connector.store.store import Tx, now
-from connector.store.tables import ANSWERED_THERE, OWN_POST, conversations, deliveries, watches
+from connector.store.tables import ANSWERED_THERE, OWN_POST, conversations, deliveries, mentions, watches
 
-ANSWERED, SOLVED, KEPT = "answered", "solved", "do_not_reply"
+ANSWERED, SOLVED, KEPT, DELETED = "answered", "solved", "do_not_reply", "deleted"
 _OVER = ("solved", "closed")
 
 
@@ -109,19 +109,38 @@ def answered(tx: Tx, answers: Sequence[tuple[int, float]]) -> None:
     latest: dict[int, float] = {}
     for conversation, said_at in answers:
         latest[conversation] = max(said_at, latest.get(conversation, said_at))
-    rows = tx.execute(_RUNNING, {"numbers": sorted(latest)}).all()
-    at = now(tx)
-    for row in rows:
+    for row in tx.execute(_RUNNING, {"numbers": sorted(latest)}).all():
         said_at = latest[row.conversation]
         if row.since > said_at:
             continue
-        if row.later is not None and row.later_since > said_at:
-            newest = Begun(row.conversation, row.later_delivery, row.later_since, decode(Deadlines, row.later))
-            values: dict[str, Any] = _row(newest, at) | {"step": 0, "note": None, "note_after": 0}
-            values |= {"later": None, "later_delivery": None, "later_since": None}
-        else:
-            values = {"ended_at": at, "why": ANSWERED, "next_at": None}
-        tx.execute(sa.update(watches).where(watches.c.conversation == row.conversation).values(values))
+        _over_for(tx, row, ANSWERED, newest=row.later is not None and row.later_since > said_at)
+
+
+def withdrawn(tx: Tx, gone: Sequence[tuple[int, str]]) -> None:
+    """These messages, each of a conversation, were taken back by who wrote them: nobody waits for an answer to them,
+    but perhaps to what was said since."""
+    ids = dict(gone)
+    for row in tx.execute(_RUNNING, {"numbers": sorted(ids)}).all() if ids else ():
+        said = sa.select(deliveries.c.id, mentions.c.external_id).join(
+            mentions, mentions.c.id == deliveries.c.mention
+        )
+        asked = (row.delivery, row.later_delivery or row.delivery)
+        found = {one.id: one.external_id for one in tx.execute(said.where(deliveries.c.id.in_(asked)))}
+        if found.get(row.delivery) == ids[row.conversation]:
+            later = found.get(row.later_delivery) if row.later is not None else None
+            _over_for(tx, row, DELETED, newest=later is not None and later != ids[row.conversation])
+
+
+def _over_for(tx: Tx, row: Any, why: str, *, newest: bool) -> None:
+    """This watch ends, or goes on for the newest mention that waits with it."""
+    at = now(tx)
+    if newest:
+        begun = Begun(row.conversation, row.later_delivery, row.later_since, decode(Deadlines, row.later))
+        values: dict[str, Any] = _row(begun, at) | {"step": 0, "note": None, "note_after": 0}
+        values |= {"later": None, "later_delivery": None, "later_since": None}
+    else:
+        values = {"ended_at": at, "why": why, "next_at": None}
+    tx.execute(sa.update(watches).where(watches.c.conversation == row.conversation).values(values))
 
 
 _RUNNING = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from flow_builders import Killed, Stage, answered, follower, mention_claim, note_claim, said
@@ -159,6 +160,13 @@ def test_a_closed_ticket_is_followed_up() -> None:
     assert (outcome.end, outcome.ticket, draft.follow_up_of) == ("done", number, SEVEN)
     assert len(stage.comments(number)) == 1
     assert outcome.joined == (), "who waits behind it is added to the new ticket, one by one or together"
+
+
+def test_messages_in_one_comment_tell_their_times_where_we_are() -> None:
+    stage = Stage(mention_claim(said(2), ticket="7", followers=(follower(12),)))
+    stage.wiring = replace(stage.wiring, policy=replace(stage.wiring.policy, zone=ZoneInfo("Europe/Moscow")))
+    stage.carry()
+    assert stage.comments("7")[0].html.count("15:00 Europe/Moscow") == 2
 
 
 def test_a_merged_ticket_is_left_for_its_survivor() -> None:

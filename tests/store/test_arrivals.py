@@ -98,6 +98,14 @@ def test_our_own_post_is_remembered_and_ignored(store: Store, mention: Make) -> 
     sound(store)
 
 
+def test_an_edit_told_without_its_thread_comes_to_the_ticket_of_what_it_edits(store: Store, mention: Make) -> None:
+    linked(store, mention("a", thread_id="x"))
+    arrive(store, mention("a", thread_id="a", version="2"))
+    edit = one(store)
+    assert (edit.ticket, edit.mention and edit.mention.version) == ("7", "2")
+    sound(store)
+
+
 def own(store: Store, mention: Mention, **facts: Any) -> None:
     with turn(store) as tx:
         accept_mentions(tx, [arrival(mention, ignored="our own post", **facts)])

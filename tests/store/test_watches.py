@@ -253,6 +253,23 @@ def test_our_own_post_that_was_there_before_the_ticket_is_an_answer_too(store: S
     assert look(store, 30) == []
 
 
+def test_who_took_their_message_back_waits_for_nothing(store: Store, mention: Make) -> None:
+    opened(store, mention("a"))
+    arrive(store, mention("a", version="deleted", deleted=True))
+    settle(store, one(store))
+    assert (watch(store).why, look(store, 30)) == ("deleted", [])
+
+
+def test_what_was_said_since_still_waits_when_the_first_is_taken_back(store: Store, mention: Make) -> None:
+    opened(store, mention("a"))
+    later = Deadlines(at(28), at(32), at(44), "8h", "usual", reminder=at(27))
+    appended(store, mention("b"), later, NOON + HOUR)
+    arrive(store, mention("a", version="deleted", deleted=True), at=NOON + 2 * HOUR)
+    settle(store, one(store, at=NOON + 2 * HOUR), at=NOON + 2 * HOUR)
+    assert look(store, 26) == []
+    assert look(store, 27) == [("reminder",)]
+
+
 def test_what_is_said_after_the_answer_waits_anew(store: Store, mention: Make) -> None:
     opened(store, mention())
     look(store, 12)

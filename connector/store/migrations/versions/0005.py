@@ -104,6 +104,7 @@ def upgrade() -> None:
         sa.Column("private", _id(), nullable=True),
         sa.PrimaryKeyConstraint("helpdesk", "ticket"),
     )
+    op.create_index("private_moves_conversation", "private_moves", ["conversation"])
     _where("private_moves_awaited", "private_moves", ["author"], "ended_at IS NULL")
 
 
