@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from connector.errors import ConnectorError
 from connector.model import Author, Mention, Reply, decode, encode
 from connector.store import journal
-from connector.store.arrivals import MADE
+from connector.store.arrivals import MADE, author_of
 from connector.store.bulk import bulk
 from connector.store.store import Tx, now
 from connector.store.storms import counted
@@ -320,10 +320,10 @@ def _erase_sightings(tx: Tx, author: str) -> None:
 
 
 def _erase_moves(tx: Tx, which: Any) -> None:
-    """Nobody is waited for there any more. The row stays: by it, what agents write goes to the private conversation
-    and not to whoever else talks on the ticket in public, and its count of askings is part of keys."""
-    ended = sa.func.coalesce(private_moves.c.ended_at, now(tx))
-    tx.execute(sa.update(private_moves).where(which).values(author="", ended_at=ended))
+    """Nobody is waited for there any more; whoever has come is not named. The row stays: by it, what agents write
+    goes to the private conversation and not to whoever else talks on the ticket, and its count is part of keys."""
+    waits = private_moves.c.ended_at.is_(None)
+    tx.execute(sa.update(private_moves).where(waits, which).values(author="", ended_at=now(tx)))
 
 
 def _carrying(author: str) -> Any:
@@ -379,11 +379,13 @@ def expire(tx: Tx, days: float, limit: int, after: Place = (0.0, 0)) -> tuple[in
     looked = tx.execute(_OLDEST, {"before": before, "at": after[0], "number": after[1], "n": limit}).all()
     rows = list(_EXPIRED.run(tx, [{"number": row.id} for row in looked], before=before))
     if rows:
+        whose = sorted({author_of(decode(Mention, row.body)) for row in rows})
         with _overwritten(tx):
             _erase(tx, rows, _expired)
             places = sorted({row.conversation for row in rows})
             _erase_answers(tx, places)
-            _erase_moves(tx, private_moves.c.conversation.in_(places))
+            waited = private_moves.c.author.in_(whose), private_moves.c.conversation.in_(places)
+            _erase_moves(tx, sa.and_(*waited))
             _erase_bulletins(tx, _OLD_BULLETINS.where(deliveries.c.ended_at < before, deliveries.c.state == "done"))
     return len(rows), (looked[-1].received_at, looked[-1].id) if len(looked) == limit else None
 

@@ -133,7 +133,7 @@ def _came(tx: Tx, row: Any, homes: Sequence[int]) -> None:
     joined = next((home for home in homes if _joins(tx, home, ticket)), None)
     where = sa.and_(private_moves.c.helpdesk == row.helpdesk, private_moves.c.ticket == row.ticket)
     # somebody who was moved here before is answered alone still
-    values = {"ended_at": now(tx), "private": row.private if joined is None else joined}
+    values = {"ended_at": now(tx), "author": "", "private": row.private if joined is None else joined}
     tx.execute(sa.update(private_moves).where(where).values(values))
     other = _ticket_of(tx, homes[-1]) or "(opening)"
     place = f"on ticket {other}" if joined is None else "here: answers go to the person alone from now on"

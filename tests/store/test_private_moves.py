@@ -170,12 +170,19 @@ def test_a_tag_that_stays_when_somebody_was_forgotten_asks_nobody_twice(store: S
     sound(store)
 
 
-def test_retention_takes_the_person_out_of_a_move_too(store: Store, mention: Make) -> None:
-    moved(store, mention)
+@pytest.mark.parametrize("came", [True, False], ids=["they came", "nobody came"])
+def test_retention_takes_the_person_out_of_a_move_too(store: Store, mention: Make, *, came: bool) -> None:
+    if came:
+        moved(store, mention)
+    else:
+        linked(store, mention("m1", author=ANNA, thread_id="t1"))
+        assert asked(store)
+        carried(store)
     with turn(store, NOON + 40 * 86_400.0) as tx:
         assert people.expire(tx, 30, 100)[0] > 0
     with store.read() as tx:
-        assert "u1" not in str(tx.execute(sa.select(private_moves)).one())
+        row = tx.execute(sa.select(private_moves)).one()
+    assert (row.author, row.ended_at is None) == ("", False)
 
 
 def test_what_a_muted_person_writes_privately_ends_no_waiting(store: Store, mention: Make) -> None:
