@@ -17,6 +17,7 @@ from connector.flow.turn import Turn
 from connector.markup import to_html, to_text
 from connector.model import Attachment, Mention, Reply, ReplyLimits, TicketState
 from connector.sources.base import Source
+from connector.store.privates import is_private
 from connector.triage.guard import Answer, Finding
 
 
@@ -83,6 +84,9 @@ def planned(turn: Turn, source: Source, reply: Reply) -> Plan:
     if private and not source.capabilities.private_reply:
         raise Unsupported("this was written to us privately, and here an answer would be public", service=source.name)
     private = private or _asked_to_be_private(turn, source, reply)
+    by_agent = not (reply.asked or reply.answers)
+    if by_agent and not private and turn.claim.private_beside and not turn.claim.released:
+        raise Held("This ticket holds a private conversation too, and this answer would be public in the other one.")
     limits = source.reply_limits(target)
     text, attachments = _outgoing(source, current)
     if not text and not attachments:
@@ -125,11 +129,6 @@ def target_of(heard: Sequence[Mention], reply: Reply) -> Mention | None:
     seen = [m for m in people if m.created_at <= reply.created_at]
     chosen = seen or people
     return chosen[-1] if chosen else None
-
-
-def is_private(mention: Mention) -> bool:
-    """Whether others cannot read it: then the answer must not be public either."""
-    return mention.private or mention.kind == "dm"
 
 
 def _asked_to_be_private(turn: Turn, source: Source, reply: Reply) -> bool:

@@ -13,7 +13,6 @@ from connector.flow.plan import (
     Plan,
     Redacted,
     Withdrawn,
-    is_private,
     planned,
     still_public,
     target_of,
@@ -22,6 +21,7 @@ from connector.flow.turn import Turn, Wiring
 from connector.model import CommentDraft, Mention, ReplyDraft, decode, encode
 from connector.sources.base import Source
 from connector.store.claims import Claim
+from connector.store.privates import is_private
 from connector.store.queue import End, Outcome
 
 

@@ -55,7 +55,8 @@ class Claim:
 
     Of a post of our own: `replies` are all of its conversation, `posted` the ids that came back for them, and
     `posting` says that one of them may be on its way. `silent`: there is a silence, so the store has to be asked
-    where a mention goes. `overtaken`: why an answer that nobody wrote must not leave any more.
+    where a mention goes. `overtaken`: why an answer that nobody wrote must not leave any more. `private_beside`: by a
+    merge, the ticket that the reply stands on holds a private conversation too.
 
     `unneeded` is None but for a note about a first answer that is due: then it says why nobody needs that any more
     (answered, solved), and is empty while somebody does.
@@ -96,6 +97,7 @@ class Claim:
     tones: tuple[tuple[str, float], ...] = ()
     silent: bool = False
     overtaken: str = ""
+    private_beside: bool = False
 
     @property
     def note(self) -> CommentDraft:
@@ -248,6 +250,16 @@ _REPLIES = (
     .order_by(replies.c.id)
 )
 
+_PRIVATE_BESIDE = (
+    sa.select(mentions.c.id)
+    .join(conversations, conversations.c.id == mentions.c.conversation)
+    .where(conversations.c.helpdesk == sa.bindparam("helpdesk"), conversations.c.ticket == sa.bindparam("ticket"))
+    .where(conversations.c.id != sa.bindparam("conversation"))
+    # as `encode` writes them; in a text the quotes would be escaped
+    .where(sa.or_(mentions.c.body.like('%"private":true%'), mentions.c.body.like('%"kind":"dm"%')))
+    .limit(1)
+)
+
 _SAID_BEFORE = (
     sa.select(replies.c.received_at)
     .join(conversations, conversations.c.id == replies.c.conversation)
@@ -285,6 +297,7 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
     heard: tuple[Mention, ...] = ()
     said: tuple[float, ...] = ()
     answers: list[Any] = []
+    beside = False
     if row.kind == "mention" and mention is not None:
         started = in_doubt or any(part.receipt for part in own)
         if mention.own:
@@ -301,6 +314,9 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
         if row.digest:
             words = {"digest": row.digest, "source": row.source, "number": row.reply}
             said = tuple(tx.execute(_SAID_BEFORE, words).scalars())
+        if row.ticket:
+            words = {"helpdesk": row.helpdesk, "ticket": row.ticket, "conversation": row.lane // 2}
+            beside = tx.execute(_PRIVATE_BESIDE, words).first() is not None
     reply = decode(Reply, row.reply_body) if row.reply_body else None
     return Claim(
         id=row.id,
@@ -335,6 +351,7 @@ def _claim(tx: Tx, row: Any, own: tuple[Part, ...], past: _Past, in_doubt: bool,
         posted=frozenset(row.receipt_id for row in answers if row.receipt_id),
         posting=any(row.state == "intent" for row in answers),
         unneeded=row.unneeded,
+        private_beside=beside,
         tones=tuple(past.tones),
         overtaken=_overtaken(tx, row, reply) if reply is not None and reply.answers else "",
     )

@@ -462,6 +462,19 @@ def test_trouble_of_its_own_account_is_told_of_that() -> None:
     assert stage.carry().troubled == ""
 
 
+def test_beside_a_private_conversation_nothing_goes_public_unasked() -> None:
+    stage = Stage(reply_claim(private_beside=True))
+    outcome = stage.carry()
+    assert (outcome.end, stage.source.texts) == ("held", [])
+    assert "holds a private conversation too" in outcome.notes[0].html
+    assert Stage(reply_claim(private_beside=True, released=True)).carry().end == "done"
+
+
+def test_an_answer_to_the_private_conversation_itself_leaves() -> None:
+    stage = Stage(reply_claim(answered(), said(1, private=True), private_beside=True))
+    assert stage.carry().end == "done"
+
+
 def test_a_shadow_posts_nothing() -> None:
     stage = Stage(reply_claim(), shadow=True)
     outcome = stage.carry()

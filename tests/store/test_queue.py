@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from store_builders import (
@@ -164,6 +165,19 @@ def test_trouble_may_be_another_accounts_and_ends_when_a_reply_left(store: Store
     settle(store, again, receipt=receipt(), at=NOON + 2)
     with store.read() as tx:
         assert not any(one.stopped for one in journal.standing(tx))
+
+
+@pytest.mark.parametrize(
+    ("facts", "beside"), [({"private": True}, True), ({"kind": "dm"}, True), ({"text": '"private":true'}, False)]
+)
+def test_a_reply_on_a_ticket_that_holds_a_private_conversation_says_so(
+    store: Store, mention: Make, facts: dict[str, Any], beside: bool
+) -> None:
+    linked(store, mention("a", thread_id="x", **facts))
+    linked(store, mention("b", thread_id="y"))  # as after a merge: both stand on ticket 7
+    answer(store, reply(1))
+    got = one(store, account="feed")
+    assert (got.heard[0].external_id, got.private_beside) == ("b", beside)
 
 
 # --- budgets and replicas ---
