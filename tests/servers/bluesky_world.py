@@ -90,7 +90,7 @@ class RealWorld(SourceWorld):
             app_password=self.account["password"],
             watch_deletes_every=0,
         )
-        return Bluesky("sky", options, Http("sky"))
+        return Bluesky("sky", options, Http("sky", allow_private=True))
 
     def say(self, text: str) -> str:
         uri = self.client.mention(self.brand, text)["uri"]

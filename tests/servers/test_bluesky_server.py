@@ -6,6 +6,7 @@ docs/sources/bluesky.md.
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,10 +18,14 @@ from bluesky_world import POST, RealWorld, now
 
 from connector.errors import AuthFailed, Closed, Gone, Rejected
 from connector.http import Http
-from connector.model import Mention, ReplyDraft, key_of
+from connector.model import Attachment, Mention, ReplyDraft, key_of
 from connector.sources.bluesky import Bluesky, BlueskyOptions
 from connector.testing.contracts import SourceContract, drained
+from connector.testing.simulators.threaded import ThreadedServer, Told
 
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
 NETWORK = os.environ.get("CONNECTOR_BLUESKY_NETWORK", "")
 
 pytestmark = [
@@ -271,3 +276,26 @@ def test_a_reply_to_a_deleted_mention_is_gone_and_the_deletion_is_seen(world: Re
         world.source.prepare(ReplyDraft(page.items[0], "поздно"))
     told = drained(world, page.cursor, 1)
     assert [(one.external_id, one.deleted, one.version) for one in told] == [(said, True, "deleted")]
+
+
+class Files(ThreadedServer):
+    """A helpdesk's store of files: it has one."""
+
+    def answer(self, verb: str, target: str, headers: dict[str, str], body: bytes) -> Told | None:
+        return 200, {"Content-Type": "image/png"}, PIXEL
+
+
+def test_pictures_of_an_agent_stand_in_the_post(world: RealWorld) -> None:
+    mention = heard(world, text="How does it look?")[0]
+    with Files() as files:
+        picture = Attachment(f"{files.url}/a.png", "image/png", "a red dot", len(PIXEL))
+        request = world.source.prepare(ReplyDraft(mention, "Here", attachments=(picture,)))
+    first = world.source.send(request, key_of("picture", mention.external_id))
+    assert world.source.send(request, key_of("picture", mention.external_id)) == first
+    (post,) = [one for one in world.brand.posts() if one["uri"] == first.id]
+    (image,) = post["value"]["embed"]["images"]
+    assert (image["alt"], image["image"]["mimeType"], image["image"]["size"]) == (
+        "a red dot",
+        "image/png",
+        len(PIXEL),
+    )
