@@ -1,5 +1,6 @@
 # make demo    see the main job work: no credentials, nothing leaves this machine
-# make test    the tests a person runs while working (under two minutes)
+# make test    every test without real processes (two to three minutes on two cores)
+# make quick   while working: those that need neither PostgreSQL nor a simulator (a minute and a half on two cores)
 # make lint    ruff, mypy and the rules of who may import whom
 # make test-system    real processes, crashes and storms (long)
 # make bench   how fast, beside a naive script
@@ -13,7 +14,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system bench lint format clean
+.PHONY: help demo test quick test-system bench lint format clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -21,8 +22,14 @@ help:
 demo: $(VENV)/.runs
 	@$(BIN)/connector demo $(DEMO)
 
+# They wait half of the time, for servers and databases of their own: two for each core.
+PYTEST := $(BIN)/python -m pytest -n "$$($(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))')"
+
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -m "not system and not servers"
+	$(PYTEST) -m "not system and not servers"
+
+quick: $(VENV)/.tests
+	$(PYTEST) -m "not system and not servers" -k "not postgresql" --ignore=tests/contract
 
 test-system: $(VENV)/.tests
 	$(BIN)/python -m pytest -m system
