@@ -96,6 +96,11 @@ def _named(shown: str, href: str) -> str:
     return f"{shown} ({address})" if shown else address
 
 
+def folded(text: str) -> str:
+    """The words alone, as they are compared: in one case, with one space between."""
+    return " ".join(text.casefold().split())
+
+
 def shorten(text: str, length: int) -> str:
     """The text in one line, cut at a word with an ellipsis when it is longer."""
     line = " ".join(text.split())

@@ -1,6 +1,6 @@
 """Trains the tone model that the product ships. How, from what, and how good: docs/tone.md.
 
-    python training/train.py --data ../shared/tone            (needs the `train` extra)
+    python training/train.py --data FOLDER            (needs the `train` extra)
 
 A teacher (a linear model on vectors of Google's multilingual Universal Sentence Encoder, which is only needed here)
 reads every text and says how sure it is; the student, the n-gram model of connector/triage/tone, learns the teacher's

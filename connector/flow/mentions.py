@@ -12,7 +12,7 @@ from connector.errors import BadAnswer, Closed, ConnectorError, Gone, Rejected, 
 from connector.flow import automatic, notes
 from connector.flow.storms import joined, linking, placed
 from connector.flow.turn import Turn
-from connector.markup import to_text
+from connector.markup import folded, to_text
 from connector.model import (
     HIDDEN,
     Attachment,
@@ -69,8 +69,8 @@ def carry_mention(turn: Turn) -> Outcome:
     (here,) = placed(turn, [(claim.id, mention, decision)])
     if here.digest and not turn.begun:
         return turn.outcome("held", here.digest)
-    decision = joined(turn, decision, here)
-    turn.trace = encode(decision)
+    if (stormy := joined(turn, decision, here)) is not decision:
+        decision, turn.trace = stormy, encode(stormy)
     opening = turn.begun and any(part.request.op == "ticket" for part in claim.parts)
     if claim.ticket is None or opening:
         return _open(turn, mention, decision, past, here, follow_up_of=claim.ticket)
@@ -108,16 +108,12 @@ def _own(turn: Turn, mention: Mention) -> Outcome:
 def _is_said(mention: Mention, replies: tuple[Reply, ...]) -> bool:
     """Whether its words are a reply's: the same, or, long enough not to be so by chance, a piece of them or they with
     a name or a link that the platform put in."""
-    words = _plain(_NUMBERED.sub("", mention.text))
+    words = folded(_NUMBERED.sub("", mention.text))
     for reply in replies:
-        said = _plain(to_text(reply.html))
+        said = folded(to_text(reply.html))
         if words and (words == said or (min(len(words), len(said)) >= _TELLING and (words in said or said in words))):
             return True
     return False
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
 
 
 def _past(turn: Turn) -> Past:

@@ -103,18 +103,19 @@ def _told(
     desk = turn.wiring.helpdesks.get(claim.helpdesk)
     if desk is None or claim.reply is None:
         return ()
+    ticket = claim.ticket or claim.reply.ticket
     posted = [turn.receipts[n] for n in sorted(turn.receipts)]
     found = [(one.sentence, one.words) for one in noticed]
     if claim.reply.asked and state == "sent":
         source = turn.wiring.sources.get(claim.source)
         private = source is not None and source.capabilities.private_reply
         command = desk.options.commands.reply_private if private else ""
-        return (notes.moved_note(claim.ticket or claim.reply.ticket, command, posted),)
+        return (notes.moved_note(ticket, command, posted),)
     if claim.reply.asked and state == "kept" and claim.overtaken:
-        return (notes.not_moved_note(claim.ticket or claim.reply.ticket, reason),)
+        return (notes.not_moved_note(ticket, reason),)
     if claim.reply.answers and not claim.reply.asked:
         told = notes.automatic_note(
-            claim.ticket or claim.reply.ticket,
+            ticket,
             desk.options,
             state,
             claim.reply.html,
@@ -125,7 +126,7 @@ def _told(
         )
         return (told,)
     note = notes.reply_note(
-        claim.ticket or claim.reply.ticket,
+        ticket,
         desk.options,
         state,
         mention=target_of(claim.heard, claim.reply),

@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from connector.markup import to_text
+from connector.markup import folded, to_text
 from connector.model import Cursor, Mention, Reply, TicketId, encode, key_of
 from connector.store import watches
 from connector.store.bulk import Bulk, Given, bulk, bulk_insert
@@ -476,7 +476,7 @@ def _meant(reply: Reply, links: Sequence[Any]) -> Any:
 
 def digest_of(reply: Reply) -> str:
     """What makes two replies the same words; empty when there are none."""
-    words = " ".join(to_text(reply.html).casefold().split())
+    words = folded(to_text(reply.html))
     return key_of("said", words) if words else ""
 
 
